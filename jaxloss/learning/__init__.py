@@ -1,0 +1,1 @@
+"""How a loss is judged and improved: inner training, meta-gradients, filters, fitness."""

@@ -1,0 +1,139 @@
+"""Cheap tests that spare a full evaluation: rejection, gradient equivalence, the archive.
+
+After EvoMAL (https://arxiv.org/abs/2209.08907, Section 4.4) and AutoLoss-Zero
+(https://arxiv.org/abs/2103.14026), from which the loss-rejection protocol comes.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Num, UInt32
+
+from jaxloss.errors import require
+from jaxloss.learning.fitness import scored
+from jaxloss.learning.inner import ExampleLoss
+from jaxloss.tasks.task import Split, Task
+
+
+@dataclass(frozen=True)
+class RejectionSettings:
+    """How hopeless losses are dropped; defaults from FIELD §1 unless marked *assumed*."""
+
+    when: Literal["before", "after", "both", "never"] = "both"
+    """Whether to test before local search, after it, both or never."""
+    steps: int = 1000
+    """Adam steps on the outputs themselves."""
+    learning_rate: float = 0.01
+    """Step size of that Adam."""
+    examples: int = 100
+    """Training examples whose outputs are optimised."""
+    threshold: float = 0.0
+    """Candidates that improve the metric by no more than this are dropped."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"rejection steps must be 1 or more, got {self.steps}")
+        require(self.examples >= 1, f"rejection examples must be 1 or more, got {self.examples}")
+        require(
+            self.learning_rate > 0, f"rejection learning_rate must be above 0: {self.learning_rate}"
+        )
+
+
+def improvement(
+    task: Task,
+    settings: RejectionSettings,
+    loss: ExampleLoss,
+    outputs: Float[Array, "examples outputs"],
+    targets: Num[Array, "examples ..."],
+) -> Float[Array, ""]:
+    """Measures how much the metric gains when the outputs themselves minimise a loss.
+
+    Returns:
+        Fitness before minus fitness after; minus infinity if that is not finite.
+    """
+    adam = optax.adam(settings.learning_rate)
+
+    def step(carry: tuple[Array, optax.OptState], _: None) -> tuple[tuple, None]:
+        outputs, state = carry
+        gradient = jax.grad(lambda outputs: jnp.mean(loss(outputs, targets)))(outputs)
+        updates, state = adam.update(gradient, state)
+        return (optax.apply_updates(outputs, updates), state), None
+
+    start = (outputs, adam.init(outputs))
+    (optimised, _), _ = jax.lax.scan(step, start, None, length=settings.steps)
+    split = Split(outputs, targets)
+    gain = scored(task, outputs, split) - scored(task, optimised, split)
+    return jnp.where(jnp.isfinite(gain), gain, -jnp.inf)
+
+
+def gradient_norms(
+    loss: ExampleLoss,
+    outputs: Float[Array, "examples outputs"],
+    targets: Num[Array, "examples ..."],
+) -> Float[Array, " examples"]:
+    """Measures each example's gradient; losses that agree here train alike (AutoLoss-Zero)."""
+    gradient = jax.grad(lambda outputs: jnp.sum(loss(outputs, targets)))(outputs)
+    return jnp.sqrt(jnp.sum(jnp.square(gradient.reshape(gradient.shape[0], -1)), axis=1))
+
+
+class Archive(NamedTuple):
+    """Every tree that a search has judged, rejected ones included.
+
+    Attributes:
+        hashes: canonical hashes.
+        fitness: what they were judged; infinite for rejected trees.
+        norms: gradient norms on the rejection's examples; NaN where not measured.
+        count: how many rows are filled.
+    """
+
+    hashes: UInt32[Array, "rows 2"]
+    fitness: Float[Array, " rows"]
+    norms: Float[Array, "rows examples"]
+    count: Num[Array, ""]
+
+
+def empty_archive(rows: int, examples: int) -> Archive:
+    """Allocates an archive; ``examples`` is 0 where gradient norms are not used."""
+    return Archive(
+        np.zeros((rows, 2), np.uint32),
+        np.full(rows, np.inf, np.float32),
+        np.full((rows, examples), np.nan, np.float32),
+        np.int32(0),
+    )
+
+
+def look_up(archive: Archive, hashes: UInt32[Array, "trees 2"]) -> list[int | None]:
+    """Finds each tree's row, or None."""
+    known = {tuple(row): i for i, row in enumerate(np.asarray(archive.hashes[: archive.count]))}
+    return [known.get(tuple(row)) for row in np.asarray(hashes)]
+
+
+def record(
+    archive: Archive,
+    hashes: UInt32[Array, "trees 2"],
+    fitness: Float[Array, " trees"],
+    norms: Float[Array, "trees examples"],
+) -> Archive:
+    """Appends judged trees."""
+    start = int(archive.count)
+    stop = start + len(fitness)
+    new = archive._replace(
+        hashes=np.array(archive.hashes),
+        fitness=np.array(archive.fitness),
+        norms=np.array(archive.norms),
+        count=np.int32(stop),
+    )
+    new.hashes[start:stop] = hashes
+    new.fitness[start:stop] = fitness
+    new.norms[start:stop] = norms
+    return new
+
+
+def look_alike(archive: Archive, norms: Float[Array, " examples"], tolerance: float) -> int | None:
+    """Finds a judged tree whose gradient norms agree within the tolerance on every example."""
+    known = np.asarray(archive.norms[: archive.count])
+    alike = np.all(np.abs(known - np.asarray(norms)) <= tolerance, axis=1)
+    return int(np.argmax(alike)) if alike.any() else None

@@ -1,0 +1,69 @@
+"""Partial training: how good a loss is, measured by a short training under it.
+
+Filter 5 of EvoMAL (https://arxiv.org/abs/2209.08907, Section 4.4): train from a fixed network for a
+few hundred steps and score the metric on the validation split.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxloss.errors import require
+from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.tasks.task import Split, Task
+
+
+@dataclass(frozen=True)
+class FitnessSettings:
+    """How partial training goes; defaults from FIELD §1 (the released EvoMAL code)."""
+
+    steps: int = 500
+    """Training steps."""
+    seeds: int = 1
+    """Networks and batch orders that the fitness averages over."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"fitness steps must be 1 or more, got {self.steps}")
+        require(self.seeds >= 1, f"fitness seeds must be 1 or more, got {self.seeds}")
+
+
+def partial_training(
+    key: PRNGKeyArray,
+    task: Task,
+    optimizer: BaseOptimizerSettings,
+    settings: FitnessSettings,
+    loss: ExampleLoss,
+    training: Split,
+    held_out: Split,
+) -> Float[Array, " seeds"]:
+    """Trains networks from fixed seeds and scores them; lower is better.
+
+    Args:
+        key: the same for all candidates, so that all start from the same networks.
+        task: gives the model and the metric.
+        optimizer: the base optimiser.
+        settings: steps and seeds.
+        loss: the candidate.
+        training: examples to train on.
+        held_out: examples to score on.
+
+    Returns:
+        The metric as a fitness for each seed; infinite where the training or the score is not
+        finite, so that NaN never wins.
+    """
+
+    def one(key: PRNGKeyArray) -> Float[Array, ""]:
+        variables, _ = train(key, task.model, optimizer, loss, training, settings.steps)
+        outputs = predict(task.model, variables, held_out.inputs)
+        return scored(task, outputs, held_out)
+
+    return jax.vmap(one)(jax.random.split(key, settings.seeds))
+
+
+def scored(task: Task, outputs: Float[Array, "examples outputs"], split: Split) -> Array:
+    """Turns outputs into a fitness: lower is better, infinite if not finite."""
+    value = task.metric.function(task.predictions(outputs), split.targets)
+    fitness = task.metric.fitness(value)
+    return jnp.where(jnp.isfinite(fitness), fitness, jnp.inf)

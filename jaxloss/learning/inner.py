@@ -1,0 +1,162 @@
+"""Inner training: a network's parameters under a loss, as one ``scan`` with resident data.
+
+Everything here is written for one candidate; a population is a ``vmap`` over it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+
+from jaxloss.errors import require
+from jaxloss.models.model import Model, Variables
+from jaxloss.tasks.task import Split
+
+ExampleLoss = Callable[
+    [Float[Array, "batch outputs"], Num[Array, "batch ..."]], Float[Array, " batch"]
+]
+"""``(outputs, targets) -> per-example values``."""
+
+
+@dataclass(frozen=True)
+class BaseOptimizerSettings:
+    """The optimiser of the inner training; defaults from FIELD §1 (the released EvoMAL code)."""
+
+    learning_rate: float = 0.01
+    """Step size of SGD."""
+    momentum: float = 0.9
+    """Nesterov momentum; 0 for plain SGD."""
+    weight_decay: float = 5e-4
+    """Factor of the parameters that is added to their gradient."""
+    batch_size: int = 128
+    """Examples in a batch; all of them where there are fewer."""
+
+    def __post_init__(self) -> None:
+        require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
+        require(0 <= self.momentum < 1, f"momentum must be in [0, 1), got {self.momentum}")
+        require(self.weight_decay >= 0, f"weight_decay must be 0 or more, got {self.weight_decay}")
+        require(self.batch_size >= 1, f"batch_size must be 1 or more, got {self.batch_size}")
+
+    def make(self) -> optax.GradientTransformation:
+        """Builds the optimiser."""
+        momentum = self.momentum if self.momentum else None
+        return optax.chain(
+            optax.add_decayed_weights(self.weight_decay),
+            optax.sgd(self.learning_rate, momentum=momentum, nesterov=momentum is not None),
+        )
+
+
+class Learner(NamedTuple):
+    """What one step of inner training changes."""
+
+    variables: Variables
+    optimizer_state: optax.OptState
+
+
+def fresh_learner(
+    key: PRNGKeyArray, model: Model, optimizer: optax.GradientTransformation, split: Split
+) -> Learner:
+    """Draws a network and starts its optimiser."""
+    variables = model.init(key, split.inputs[:1])
+    return Learner(variables, optimizer.init(variables["params"]))
+
+
+def training_step(
+    model: Model,
+    optimizer: optax.GradientTransformation,
+    loss: ExampleLoss,
+    learner: Learner,
+    batch: Split,
+    key: PRNGKeyArray,
+) -> Learner:
+    """Takes one step down the mean of ``loss`` over a batch; differentiable in what ``loss`` holds."""
+    held = {name: part for name, part in learner.variables.items() if name != "params"}
+
+    def mean_loss(params: Variables) -> tuple[Array, Variables]:
+        outputs, variables = model.apply({**held, "params": params}, batch.inputs, True, key)
+        return jnp.mean(loss(outputs, batch.targets)), variables
+
+    params = learner.variables["params"]
+    gradient, variables = jax.grad(mean_loss, has_aux=True)(params)
+    updates, optimizer_state = optimizer.update(gradient, learner.optimizer_state, params)
+    renewed = {**variables, "params": optax.apply_updates(params, updates)}
+    return Learner(renewed, optimizer_state)
+
+
+def batch_indices(
+    key: PRNGKeyArray, examples: int, batch_size: int, steps: int
+) -> Int[Array, "steps batch"]:
+    """Draws batches from a stream of shuffled epochs: each example comes once in an epoch."""
+    batch = min(batch_size, examples)
+    epochs = -(-steps * batch // examples)
+    keys = jax.random.split(key, max(epochs, 1))
+    stream = jax.vmap(lambda epoch: jax.random.permutation(epoch, examples))(keys)
+    return stream.reshape(-1)[: steps * batch].reshape(steps, batch)
+
+
+def take(split: Split, indices: Int[Array, " batch"]) -> Split:
+    """Picks examples."""
+    return Split(split.inputs[indices], split.targets[indices])
+
+
+def train(
+    key: PRNGKeyArray,
+    model: Model,
+    settings: BaseOptimizerSettings,
+    loss: ExampleLoss,
+    split: Split,
+    steps: int,
+    observe: Callable[[Variables], Array] | None = None,
+    observations: int = 1,
+) -> tuple[Variables, Array]:
+    """Trains a fresh network.
+
+    Args:
+        key: draws the network, the batches and dropout.
+        model: the network.
+        settings: the optimiser.
+        loss: what is minimised.
+        split: the training examples.
+        steps: optimiser steps; rounded down to a multiple of ``observations``.
+        observe: what to record along the way, ``(variables) -> array``.
+        observations: how often to record, evenly spaced, the last at the end.
+
+    Returns:
+        The trained variables and the records, shape ``[observations, ...]``.
+    """
+    optimizer = settings.make()
+    start_key, batch_key, noise_key = jax.random.split(key, 3)
+    examples = split.inputs.shape[0]
+    indices = batch_indices(batch_key, examples, settings.batch_size, steps)
+
+    def step(learner: Learner, number: Array) -> tuple[Learner, None]:
+        batch = take(split, indices[number])
+        noise = jax.random.fold_in(noise_key, number)
+        return training_step(model, optimizer, loss, learner, batch, noise), None
+
+    def segment(learner: Learner, numbers: Int[Array, " steps"]) -> tuple[Learner, Array]:
+        learner, _ = jax.lax.scan(step, learner, numbers)
+        return learner, jnp.zeros(()) if observe is None else observe(learner.variables)
+
+    length = steps // observations
+    numbers = jnp.arange(length * observations).reshape(observations, length)
+    learner = fresh_learner(start_key, model, optimizer, split)
+    learner, records = jax.lax.scan(segment, learner, numbers)
+    return learner.variables, records
+
+
+def predict(
+    model: Model, variables: Variables, inputs: Float[Array, "examples ..."], at_once: int = 1024
+) -> Float[Array, "examples outputs"]:
+    """Runs a trained network over many inputs, ``at_once`` at a time, statistics held still."""
+
+    def run(block: Float[Array, "block ..."]) -> Float[Array, "block outputs"]:
+        return model.apply(variables, block, False, None)[0]
+
+    if inputs.shape[0] <= at_once:
+        return run(inputs)
+    return jax.lax.map(lambda example: run(example[None])[0], inputs, batch_size=at_once)

@@ -1,0 +1,45 @@
+"""A whole population in one program: chunks of one size, so that nothing recompiles."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+
+def over_population(
+    function: Callable[[PyTree, PyTree], PyTree], chunk: int
+) -> Callable[[PyTree, PyTree], PyTree]:
+    """Lifts a function of one candidate to any number of them.
+
+    Args:
+        function: ``(shared, candidate) -> result``, pure.
+        chunk: how many candidates one call of the compiled program takes. The last call is filled
+            up with copies, so that one compilation serves every number of candidates.
+
+    Returns:
+        ``(shared, candidates) -> results`` with a leading axis of candidates on the arrays of
+        ``candidates`` and ``results``; results are numpy arrays.
+    """
+
+    @jax.jit
+    def program(shared: PyTree, candidates: PyTree) -> PyTree:
+        return jax.vmap(lambda candidate: function(shared, candidate))(candidates)
+
+    def run(shared: PyTree, candidates: PyTree) -> PyTree:
+        host = jax.tree.map(np.asarray, candidates)
+        count = len(jax.tree.leaves(host)[0])
+
+        def piece(start: int) -> PyTree:
+            rows = np.minimum(np.arange(start, start + chunk), count - 1)
+            return program(shared, jax.tree.map(lambda leaf: leaf[rows], host))
+
+        pieces = [piece(start) for start in range(0, count, chunk)]
+
+        def joined(*leaves: Any) -> np.ndarray:
+            return np.concatenate([np.asarray(leaf) for leaf in leaves])[:count]
+
+        return jax.tree.map(joined, *pieces)
+
+    return run

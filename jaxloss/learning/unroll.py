@@ -1,0 +1,135 @@
+"""Meta-gradients: how the task loss after inner training depends on a loss's parameters.
+
+Local search by unrolled differentiation as in EvoMAL (https://arxiv.org/abs/2209.08907, Section
+4.3, Algorithm 2).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from jaxloss.errors import require
+from jaxloss.learning.inner import (
+    BaseOptimizerSettings,
+    ExampleLoss,
+    Learner,
+    batch_indices,
+    fresh_learner,
+    take,
+    training_step,
+)
+from jaxloss.models.model import Model
+from jaxloss.tasks.task import Split
+
+Bind = Callable[[PyTree], ExampleLoss]
+"""``(loss_params) -> loss``: what a loss with these parameters is."""
+
+
+@dataclass(frozen=True)
+class LocalSearchSettings:
+    """How the parameters of a loss are tuned; defaults from FIELD §1 (the released EvoMAL code)."""
+
+    meta_steps: int = 250
+    """Steps of the outer optimiser, each from a fresh network."""
+    inner_steps: int = 1
+    """Training steps that each meta-gradient goes through."""
+    learning_rate: float = 1e-3
+    """Step size of the outer Adam."""
+
+    def __post_init__(self) -> None:
+        require(self.meta_steps >= 0, f"meta_steps must be 0 or more, got {self.meta_steps}")
+        require(self.inner_steps >= 1, f"inner_steps must be 1 or more, got {self.inner_steps}")
+        require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
+
+
+def meta_loss(
+    key: PRNGKeyArray,
+    model: Model,
+    optimizer: BaseOptimizerSettings,
+    task_loss: ExampleLoss,
+    bind: Bind,
+    inner_steps: int,
+    train: Split,
+    valid: Split,
+    loss_params: PyTree,
+) -> Float[Array, ""]:
+    """Computes the mean task loss on a validation batch after inner training from a fresh network.
+
+    Each inner step is rematerialised, so that what is kept for the meta-gradient is one learner a
+    step. Networks with batch statistics use those of the batch (*assumed*: the running ones are
+    still those of a fresh network).
+    """
+    start_key, train_key, valid_key, noise_key = jax.random.split(key, 4)
+    transformation = optimizer.make()
+    loss = bind(loss_params)
+    batches = batch_indices(train_key, train.inputs.shape[0], optimizer.batch_size, inner_steps)
+
+    def step(learner: Learner, number: Array) -> Learner:
+        noise = jax.random.fold_in(noise_key, number)
+        batch = take(train, batches[number])
+        return training_step(model, transformation, loss, learner, batch, noise)
+
+    # The first step stands outside the scan: there, what does not depend on the loss is not yet
+    # mixed with what does, and a population shares it.
+    learner = step(fresh_learner(start_key, model, transformation, train), jnp.int32(0))
+    if inner_steps > 1:
+        remembered = jax.checkpoint(lambda learner, number: (step(learner, number), None))
+        learner, _ = jax.lax.scan(remembered, learner, jnp.arange(1, inner_steps))
+    held_out = take(
+        valid, batch_indices(valid_key, valid.inputs.shape[0], optimizer.batch_size, 1)[0]
+    )
+    noise = jax.random.fold_in(noise_key, inner_steps)
+    outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
+    return jnp.mean(task_loss(outputs, held_out.targets))
+
+
+def local_search(
+    key: PRNGKeyArray,
+    model: Model,
+    optimizer: BaseOptimizerSettings,
+    settings: LocalSearchSettings,
+    task_loss: ExampleLoss,
+    bind: Bind,
+    train: Split,
+    valid: Split,
+    loss_params: PyTree,
+) -> tuple[PyTree, Float[Array, " meta_steps"]]:
+    """Tunes a loss's parameters by Adam on meta-gradients.
+
+    Under ``vmap`` over ``loss_params`` alone, the fresh network, its batches and the forward pass
+    of the first inner step are computed once for all candidates.
+
+    Returns:
+        The tuned parameters and the meta-loss at each step. A candidate whose meta-gradient stops
+        being finite ends with parameters that are not finite, which the filters reject.
+    """
+    outer = optax.adam(settings.learning_rate)
+
+    def step(carry: tuple[PyTree, optax.OptState], number: Array) -> tuple[tuple, Array]:
+        params, state = carry
+        step_key = jax.random.fold_in(key, number)
+
+        def objective(params: PyTree) -> Array:
+            return meta_loss(
+                step_key,
+                model,
+                optimizer,
+                task_loss,
+                bind,
+                settings.inner_steps,
+                train,
+                valid,
+                params,
+            )
+
+        value, gradient = jax.value_and_grad(objective)(params)
+        updates, state = outer.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    start = (loss_params, outer.init(loss_params))
+    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(settings.meta_steps))
+    return tuned, values

@@ -1,0 +1,183 @@
+"""How a loss family is written down: each form names a family and reads back from plain data.
+
+A form is what a saved loss says about its family. It holds no arrays and no code.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses.family import LossFamily
+from jaxloss.losses.tree import compile_expression
+from jaxloss.symbols.expression import Expression
+from jaxloss.symbols.parser import parse
+from jaxloss.symbols.primitives import PRIMITIVES, Primitive, PrimitiveSet
+
+
+class Form(Protocol):
+    """A loss family as data."""
+
+    kind: ClassVar[str]
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers the family's parameters are."""
+        ...
+
+    def family(self) -> LossFamily:
+        """Builds the family; its parameters are one flat array."""
+        ...
+
+    def expression(self, parameters: tuple[float, ...]) -> Expression:
+        """Writes the loss with its parameters as one expression with numbers in it."""
+        ...
+
+    def as_data(self) -> dict[str, Any]:
+        """Describes the form in JSON's terms."""
+        ...
+
+
+@dataclass(frozen=True)
+class TreeForm:
+    """A symbolic loss with edge weights.
+
+    Attributes:
+        tree: the expression.
+        variables: the arguments of the loss, in order.
+    """
+
+    tree: Expression
+    variables: tuple[str, ...] = ("f", "y")
+    kind: ClassVar[str] = "tree"
+
+    @property
+    def parameter_count(self) -> int:
+        """One weight for each node but the root."""
+        return self.tree.size - 1
+
+    def family(self) -> LossFamily:
+        """Compiles the expression."""
+        return compile_expression(self.tree, self.variables)
+
+    def expression(self, parameters: tuple[float, ...]) -> Expression:
+        """Writes the weights into the tree as factors; weights of exactly 1 are left out."""
+        return with_weights(self.tree, parameters)
+
+    def as_data(self) -> dict[str, Any]:
+        """Describes the form in JSON's terms."""
+        return {"expression": str(self.tree), "variables": list(self.variables)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "TreeForm":
+        """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
+        require(set(data) == {"expression", "variables"}, f"a tree is not described by {set(data)}")
+        text, variables = data["expression"], data["variables"]
+        require(
+            isinstance(text, str)
+            and isinstance(variables, list)
+            and all(isinstance(name, str) for name in variables),
+            "a tree is described by an expression and a list of variable names",
+        )
+        return cls(parse(text, PrimitiveSet(variables=tuple(variables))), tuple(variables))
+
+
+def _cross_entropy(_: Array, f: Array, y: Array) -> Array:
+    # The smallest normal number keeps log finite; through softmax the gradient is still exact.
+    return -y * jnp.log(jnp.maximum(f, jnp.finfo(f.dtype).tiny))
+
+
+def _binary_cross_entropy(parameters: Array, f: Array, y: Array) -> Array:
+    return _cross_entropy(parameters, f, y) + _cross_entropy(parameters, 1 - f, 1 - y)
+
+
+def _squared_error(_: Array, f: Array, y: Array) -> Array:
+    return jnp.square(f - y)
+
+
+_TASK_LOSSES = {
+    "cross_entropy": (_cross_entropy, "-y*log(f)"),
+    "binary_cross_entropy": (_binary_cross_entropy, "-y*log(f) - (1 - y)*log(1 - f)"),
+    "mse": (_squared_error, "(f - y)**2"),
+}
+
+
+@dataclass(frozen=True)
+class TaskLossForm:
+    """A usual loss under its name, for a search that found nothing better.
+
+    Attributes:
+        name: ``cross_entropy``, ``binary_cross_entropy`` or ``mse``.
+    """
+
+    name: str
+    kind: ClassVar[str] = "task_loss"
+
+    def __post_init__(self) -> None:
+        if self.name not in _TASK_LOSSES:
+            raise unknown_name("task loss", self.name, _TASK_LOSSES)
+
+    @property
+    def parameter_count(self) -> int:
+        """A usual loss has no parameters."""
+        return 0
+
+    def family(self) -> LossFamily:
+        """Builds the loss on what its view shows it."""
+        return LossFamily(lambda _: jnp.zeros(0), _TASK_LOSSES[self.name][0])
+
+    def expression(self, parameters: tuple[float, ...]) -> Expression:
+        """Writes the loss in EvoMAL's primitives; ``parameters`` is empty."""
+        require(not parameters, f"{self.name} has no parameters")
+        return parse(_TASK_LOSSES[self.name][1])
+
+    def as_data(self) -> dict[str, Any]:
+        """Describes the form in JSON's terms."""
+        return {"name": self.name}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "TaskLossForm":
+        """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
+        require(
+            set(data) == {"name"} and isinstance(data["name"], str),
+            "a task loss is described by its name alone",
+        )
+        return cls(data["name"])
+
+
+_FORMS: tuple[type[TreeForm] | type[TaskLossForm], ...] = (TreeForm, TaskLossForm)
+
+
+def form_from_data(kind: str, data: Mapping[str, Any]) -> Form:
+    """Reads a form of the given kind.
+
+    Raises:
+        InvalidInputError: the kind is unknown or the data are not what it writes.
+    """
+    for form in _FORMS:
+        if form.kind == kind:
+            return form.from_data(data)
+    raise unknown_name("loss family", kind, [form.kind for form in _FORMS])
+
+
+def with_weights(tree: Expression, weights: tuple[float, ...]) -> Expression:
+    """Writes edge weights into a tree as constant factors; those of exactly 1 are left out."""
+    if len(weights) != tree.size - 1:
+        raise InvalidInputError(f"{tree} has {tree.size - 1} edge weights, got {len(weights)}")
+    times = next(primitive for primitive in PRIMITIVES if primitive.name == "mul")
+
+    def edge(index: int, value: Expression) -> Expression:
+        weight = float(weights[index - 1])
+        if weight == 1.0:
+            return value
+        if isinstance(value.head, float):
+            return Expression(weight * value.head)
+        return Expression(times, (Expression(weight), value))
+
+    def function(primitive: Primitive, parts: Any) -> Expression:
+        return Expression(primitive, tuple(parts))
+
+    return tree.fold(Expression, function, edge)

@@ -1,0 +1,162 @@
+"""The frozen result of a search: a plain callable that saves to readable text."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from jaxloss.errors import InvalidInputError, require
+from jaxloss.losses.family import LossFamily
+from jaxloss.losses.forms import Form, form_from_data
+from jaxloss.losses.views import per_example, view_named
+from jaxloss.symbols.expression import Expression
+
+_FORMAT = "jaxloss learned loss"
+_VERSION = 1
+_KEYS = {"format", "version", "view", "family", "definition", "parameters", "origin", "sha256"}
+
+
+@dataclass(frozen=True)
+class LearnedLoss:
+    """A loss family with its parameters: ``loss(outputs, targets) -> per-example values``.
+
+    It takes what optax's losses take: logits and integer or one-hot labels for classification, raw
+    outputs for regression. It is hashable, so it can be a static argument of ``jit``.
+
+    Attributes:
+        form: the family, as data.
+        parameters: the family's parameters, flat.
+        view: name of the `View` that turns outputs and targets into variables.
+        origin: where it was learned, as pairs of strings; for people only.
+    """
+
+    form: Form
+    parameters: tuple[float, ...]
+    view: str
+    origin: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        view_named(self.view)
+        require(
+            len(self.parameters) == self.form.parameter_count,
+            f"the loss needs {self.form.parameter_count} parameters, got {len(self.parameters)}",
+        )
+        require(
+            all(math.isfinite(parameter) for parameter in self.parameters),
+            "a learned loss needs finite parameters",
+        )
+
+    @cached_property
+    def family(self) -> LossFamily:
+        """The loss family, for further training of the parameters."""
+        return self.form.family()
+
+    def __call__(
+        self, outputs: Float[Array, "batch *outputs"], targets: Num[Array, "batch *targets"]
+    ) -> Float[Array, " batch"]:
+        """Computes one value for each example; the caller takes the mean.
+
+        Raises:
+            InvalidInputError: at trace time, if the shapes do not fit the view.
+        """
+        variables = view_named(self.view).see(outputs, targets)
+        parameters = jnp.asarray(self.parameters, variables[0].dtype)
+        return per_example(self.family.apply(parameters, *variables))
+
+    @property
+    def expression(self) -> Expression:
+        """The loss as one expression, its parameters written in as numbers."""
+        return self.form.expression(self.parameters)
+
+    def _rounded(self, digits: int) -> Expression:
+        return self.form.expression(tuple(float(f"{p:.{digits}g}") for p in self.parameters))
+
+    def formula(self, digits: int = 3) -> str:
+        """Prints the loss in infix, its parameters rounded to significant digits."""
+        return self._rounded(digits).infix()
+
+    def latex(self, digits: int = 3) -> str:
+        """Prints LaTeX, its parameters rounded to significant digits."""
+        return self._rounded(digits).latex(digits=digits)
+
+    def sympy(self, digits: int = 3) -> Any:
+        """Converts to SymPy for display; the guards of log and its kin are not shown."""
+        return self._rounded(digits).sympy(digits=digits)
+
+    def code(self, library: Literal["jax", "torch"] = "jax") -> str:
+        """Prints source of one Python expression over the variables, the parameters in full."""
+        return self.expression.code(library)
+
+    def __str__(self) -> str:
+        return self.formula()
+
+    def to_json(self) -> str:
+        """Writes the loss as text; equal losses give equal text."""
+        content = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "view": self.view,
+            "family": self.form.kind,
+            "definition": self.form.as_data(),
+            "parameters": list(self.parameters),
+            "origin": dict(self.origin),
+        }
+        return json.dumps({**content, "sha256": _digest(content)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "LearnedLoss":
+        """Reads what `to_json` wrote. Nothing in the text is executed.
+
+        Raises:
+            InvalidInputError: the text is not a learned loss or was changed after it was saved.
+        """
+        try:
+            content = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise InvalidInputError(f"not a learned loss: broken JSON, {error}") from error
+        require(
+            isinstance(content, dict) and content.get("format") == _FORMAT,
+            f"not a learned loss: expected JSON with format {_FORMAT!r}",
+        )
+        require(
+            content.get("version") == _VERSION,
+            f"a learned loss of version {content.get('version')}; this jaxloss reads {_VERSION}",
+        )
+        require(set(content) == _KEYS, f"a learned loss has exactly the keys {sorted(_KEYS)}")
+        checksum = content.pop("sha256")
+        require(
+            checksum == _digest(content),
+            "the learned loss was changed after it was saved (its checksum does not fit); "
+            "use a copy from the run folder",
+        )
+        _check_types(content)
+        return cls(
+            form_from_data(content["family"], content["definition"]),
+            tuple(float(parameter) for parameter in content["parameters"]),
+            content["view"],
+            tuple(content["origin"].items()),
+        )
+
+
+def _check_types(content: dict[str, Any]) -> None:
+    parameters, origin = content["parameters"], content["origin"]
+    require(
+        isinstance(content["view"], str)
+        and isinstance(content["family"], str)
+        and isinstance(content["definition"], dict)
+        and isinstance(parameters, list)
+        and all(type(parameter) in (int, float) for parameter in parameters)
+        and isinstance(origin, dict)
+        and all(isinstance(value, str) for value in origin.values()),
+        "a learned loss holds values of the wrong type",
+    )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""The evolution that EvoMAL and GP-LFL share: vary, judge, keep the best of each size."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jaxloss.learning.filters import Archive, empty_archive
+from jaxloss.learning.trials import Finalist, judge_finalists, trial_runner
+from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.losses.forms import TaskLossForm, TreeForm
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.search.judging import Verdicts, tree_judge
+from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.settings import GeneticSettings
+from jaxloss.symbols.genome import Alphabet
+from jaxloss.symbols.parser import parse
+from jaxloss.symbols.primitives import PrimitiveSet
+from jaxloss.symbols.variation import first_population, next_generation
+from jaxloss.tasks.task import Task
+
+
+class SizeTable(NamedTuple):
+    """The best tree of each size; row ``s`` belongs to trees of ``s`` nodes."""
+
+    genomes: Int[Array, "sizes capacity"]
+    weights: Float[Array, "sizes edges"]
+    fitness: Float[Array, " sizes"]
+
+
+class EvolutionState(NamedTuple):
+    """All that the next generation needs.
+
+    Attributes:
+        key: of the whole search; generations fold their number in.
+        generation: how many generations have been judged.
+        genomes: the population.
+        fitness: its fitness; infinite before the first judgement.
+        archive: every tree judged so far.
+        best_of_size: what the front is read from.
+    """
+
+    key: PRNGKeyArray
+    generation: Int[Array, ""]
+    genomes: Int[Array, "population capacity"]
+    fitness: Float[Array, " population"]
+    archive: Archive
+    best_of_size: SizeTable
+
+
+def evolution(
+    method: str, task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
+) -> Search:
+    """Makes a genetic search; ``tuning`` is None where weights stay at 1."""
+    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), settings.max_nodes)
+    seeds = [alphabet.encode(parse(text, alphabet.primitives)) for text in settings.start_from]
+    judge = tree_judge(task, settings, tuning, alphabet)
+    run_trials = trial_runner(task, settings.optimizer, settings.trial.steps)
+    origin = (("method", method), ("task", task.name), ("model", task.model.name))
+
+    @jax.jit
+    def grow(key: PRNGKeyArray) -> Array:
+        genomes = first_population(key, alphabet, settings.variation, settings.population)
+        return genomes.at[: len(seeds)].set(np.array(seeds)) if seeds else genomes
+
+    @jax.jit
+    def vary(key: PRNGKeyArray, generation: Array, genomes: Array, fitness: Array) -> Array:
+        key = jax.random.fold_in(key, generation)
+        return next_generation(key, alphabet, settings.variation, genomes, fitness)
+
+    def init(key: PRNGKeyArray) -> EvolutionState:
+        rows = settings.population * settings.generations
+        compared = settings.equivalence_tolerance is not None
+        examples = min(settings.rejection.examples, task.train.inputs.shape[0])
+        sizes = alphabet.capacity + 1
+        return EvolutionState(
+            key=key,
+            generation=np.int32(0),
+            genomes=np.asarray(grow(jax.random.split(key)[0])),
+            fitness=np.full(settings.population, np.inf, np.float32),
+            archive=empty_archive(rows, examples if compared else 0),
+            best_of_size=SizeTable(
+                np.full((sizes, alphabet.capacity), -1, np.int32),
+                np.ones((sizes, alphabet.capacity - 1), np.float32),
+                np.full(sizes, np.inf, np.float32),
+            ),
+        )
+
+    def step(state: EvolutionState) -> tuple[EvolutionState, Info]:
+        vary_key, judge_key = jax.random.split(state.key)
+        number = int(state.generation)
+        genomes = state.genomes
+        if number > 0:
+            genomes = np.asarray(vary(vary_key, number, state.genomes, state.fitness))
+        verdicts, archive = judge(judge_key, genomes, state.archive, number)
+        state = state._replace(
+            generation=np.int32(number + 1),
+            genomes=genomes,
+            fitness=verdicts.fitness,
+            archive=archive,
+            best_of_size=_renewed(state.best_of_size, genomes, verdicts),
+        )
+        return state, report(state, verdicts)
+
+    def report(state: EvolutionState, verdicts: Verdicts) -> Info:
+        fitness = np.asarray(state.best_of_size.fitness)
+        row = int(np.argmin(fitness))
+        return Info(
+            generation=int(state.generation) - 1,
+            best_fitness=float(fitness[row]),
+            best=learned(state, row) if np.isfinite(fitness[row]) else None,
+            candidates=settings.population,
+            trained=int(verdicts.trained.sum()),
+            dropped=verdicts.dropped,
+        )
+
+    def learned(state: EvolutionState, row: int) -> LearnedLoss:
+        tree = alphabet.decode(state.best_of_size.genomes[row])
+        weights = np.asarray(state.best_of_size.weights[row, : tree.size - 1])
+        form = TreeForm(tree, alphabet.primitives.variables)
+        return LearnedLoss(form, tuple(weights.tolist()), task.view.name, origin)
+
+    def front(state: EvolutionState) -> list[FrontEntry]:
+        entries: list[FrontEntry] = []
+        for size, fitness in enumerate(np.asarray(state.best_of_size.fitness).tolist()):
+            if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
+                entries.append(FrontEntry(learned(state, size), size, fitness))
+        return entries
+
+    def finalists(state: EvolutionState) -> list[Finalist]:
+        entries = sorted(front(state), key=lambda entry: entry.fitness)
+        return judge_finalists(
+            task,
+            run_trials,
+            jax.random.fold_in(state.key, settings.generations),
+            settings.trial.finalist_seeds,
+            [entry.loss for entry in entries[: settings.trial.finalists]],
+            LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin),
+        )
+
+    def best(state: EvolutionState) -> LearnedLoss:
+        return finalists(state)[0].loss
+
+    return Search(init, step, best, front, finalists, settings.generations)
+
+
+def _renewed(table: SizeTable, genomes: np.ndarray, verdicts: Verdicts) -> SizeTable:
+    """Enters trained trees that beat the best of their size; at a tie the earlier one stays."""
+    new = SizeTable(*(np.array(part) for part in table))
+    sizes = np.sum(genomes >= 0, axis=1)
+    for i in np.flatnonzero(verdicts.trained):
+        if verdicts.fitness[i] < new.fitness[sizes[i]]:
+            new.genomes[sizes[i]] = genomes[i]
+            new.weights[sizes[i]] = verdicts.weights[i]
+            new.fitness[sizes[i]] = verdicts.fitness[i]
+    return new

@@ -1,0 +1,34 @@
+"""EvoMAL: genetic programming finds symbolic losses, unrolled differentiation tunes them.
+
+Raymond et al., "Learning Symbolic Model-Agnostic Loss Functions via Meta-Learning",
+https://arxiv.org/abs/2209.08907.
+"""
+
+from dataclasses import dataclass, field
+
+from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.search.evolution import evolution
+from jaxloss.search.search import Search
+from jaxloss.search.settings import GeneticSettings
+from jaxloss.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class EvoMALSettings(GeneticSettings):
+    """Settings of EvoMAL; the defaults are the paper's."""
+
+    local_search: LocalSearchSettings = field(default_factory=LocalSearchSettings)
+
+
+def evomal(task: Task, settings: EvoMALSettings | None = None) -> Search:
+    """Makes an EvoMAL search.
+
+    Args:
+        task: what losses are judged on.
+        settings: the paper's by default.
+
+    Raises:
+        InvalidInputError: a formula to start from cannot be read or is not in the alphabet.
+    """
+    settings = settings or EvoMALSettings()
+    return evolution("evomal", task, settings, settings.local_search)

@@ -1,0 +1,233 @@
+"""The way of a candidate: filters drop it, local search tunes it, partial training scores it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from jaxloss.learning.filters import (
+    Archive,
+    gradient_norms,
+    improvement,
+    look_alike,
+    look_up,
+    record,
+)
+from jaxloss.learning.fitness import partial_training
+from jaxloss.learning.inner import ExampleLoss, predict
+from jaxloss.learning.population import over_population
+from jaxloss.learning.unroll import LocalSearchSettings, local_search
+from jaxloss.losses.interpreter import assemble, interpret
+from jaxloss.losses.tree import fresh_weights
+from jaxloss.losses.views import per_example
+from jaxloss.search.settings import GeneticSettings
+from jaxloss.symbols.genome import Alphabet, Genome, canonical_hash
+from jaxloss.tasks.task import Split, Task
+
+FILTERS = ("archive", "rejected before", "rejected after", "equivalent", "not finite")
+"""Names under which `Verdicts.dropped` counts, in running order."""
+
+
+class Verdicts(NamedTuple):
+    """What became of each tree of a generation.
+
+    Attributes:
+        weights: edge weights after local search; for trained trees only.
+        fitness: lower is better; infinite for what a filter dropped.
+        trained: whether the tree went through partial training.
+        dropped: how many each filter took out.
+    """
+
+    weights: Float[np.ndarray, "trees edges"]
+    fitness: Float[np.ndarray, " trees"]
+    trained: np.ndarray
+    dropped: dict[str, int]
+
+
+class _Programs(NamedTuple):
+    """The compiled parts of the way, each over a population: ``(shared, candidates) -> results``."""
+
+    describe: Callable[[Int[Array, "trees capacity"]], tuple[Array, Array]]
+    improve: Callable[[PyTree, PyTree], np.ndarray]
+    tune: Callable[[PyTree, PyTree], np.ndarray]
+    norms: Callable[[PyTree, PyTree], np.ndarray]
+    train: Callable[[PyTree, PyTree], np.ndarray]
+
+
+Judge = Callable[
+    [PRNGKeyArray, Int[Array, "trees capacity"], Archive, int], tuple[Verdicts, Archive]
+]
+
+
+def tree_judge(
+    task: Task,
+    settings: GeneticSettings,
+    tuning: LocalSearchSettings | None,
+    alphabet: Alphabet,
+) -> Judge:
+    """Makes ``(key, genomes, archive, generation) -> (verdicts, archive)``.
+
+    ``key`` is the whole search's: partial training starts from the same networks in every
+    generation, so that archived fitness stays comparable; local search draws new ones in each.
+
+    Args:
+        task: what candidates are judged on.
+        settings: of the search.
+        tuning: of local search; None keeps all weights at 1 (GP-LFL).
+        alphabet: of the genomes.
+    """
+    programs = _programs(task, settings, tuning, alphabet)
+    examples = Split(*(part[: settings.rejection.examples] for part in task.train))
+    before = settings.rejection.when in ("before", "both")
+    after = settings.rejection.when in ("after", "both")
+    tolerance = settings.equivalence_tolerance
+
+    def judge(
+        key: PRNGKeyArray, genomes: Array, archive: Archive, generation: int
+    ) -> tuple[Verdicts, Archive]:
+        network_key, tuning_key, fitness_key = jax.random.split(key, 3)
+        tuning_key = jax.random.fold_in(tuning_key, generation)
+        trees = np.asarray(genomes)
+        hashes, weights = (np.array(part) for part in programs.describe(tuning_key, genomes))
+        fitness = np.full(len(trees), np.inf, np.float32)
+        norms = np.full((len(trees), archive.norms.shape[1]), np.nan, np.float32)
+        dropped = dict.fromkeys(FILTERS, 0)
+
+        rows = look_up(archive, hashes)
+        first = _first_of_each(hashes)
+        new = np.array([i for i in first if rows[i] is None], int)
+        dropped["archive"] = len(trees) - len(new)
+        alive = new
+
+        def keep(passed: np.ndarray, filter_name: str) -> None:
+            nonlocal alive
+            dropped[filter_name] = int(np.sum(~passed))
+            alive = alive[passed]
+
+        def improving() -> np.ndarray:
+            shared = (network_key, examples)
+            return programs.improve(shared, (trees[alive], weights[alive])) > (
+                settings.rejection.threshold
+            )
+
+        if before and len(alive):
+            keep(improving(), "rejected before")
+        if tuning is not None and len(alive):
+            shared = (tuning_key, task.train, task.valid)
+            weights[alive] = programs.tune(shared, (trees[alive], weights[alive]))
+        if after and len(alive) and not (before and tuning is None):
+            keep(improving(), "rejected after")
+        if tolerance is not None and len(alive):
+            shared = (network_key, examples)
+            norms[alive] = programs.norms(shared, (trees[alive], weights[alive]))
+            fresh = []
+            for i in alive:
+                twin = look_alike(archive, norms[i], tolerance)
+                fitness[i] = np.inf if twin is None else archive.fitness[twin]
+                fresh.append(twin is None)
+            keep(np.array(fresh), "equivalent")
+        if len(alive):
+            shared = (fitness_key, task.train, task.valid)
+            scores = programs.train(shared, (trees[alive], weights[alive]))
+            fitness[alive] = scores.mean(axis=1)
+        trained = np.zeros(len(trees), bool)
+        trained[alive] = True
+        dropped["not finite"] = int(np.sum(~np.isfinite(fitness[alive])))
+
+        archive = record(archive, hashes[new], fitness[new], norms[new])
+        for i, row in enumerate(look_up(archive, hashes)):
+            if row is not None:
+                fitness[i] = archive.fitness[row]
+        return Verdicts(weights, fitness, trained, dropped), archive
+
+    return judge
+
+
+def _first_of_each(hashes: np.ndarray) -> list[int]:
+    """Finds where each distinct hash occurs first."""
+    seen: dict[tuple[int, ...], int] = {}
+    for i, row in enumerate(hashes):
+        seen.setdefault(tuple(row), i)
+    return list(seen.values())
+
+
+def _programs(
+    task: Task,
+    settings: GeneticSettings,
+    tuning: LocalSearchSettings | None,
+    alphabet: Alphabet,
+) -> _Programs:
+    see = task.view.see
+
+    def bind(genome: Genome) -> Callable[[Array], ExampleLoss]:
+        program = assemble(alphabet, genome)
+
+        def with_weights(weights: Array) -> ExampleLoss:
+            def loss(outputs: Array, targets: Array) -> Array:
+                variables = see(outputs, targets)
+                return per_example(interpret(alphabet, program, weights, *variables))
+
+            return loss
+
+        return with_weights
+
+    @jax.jit
+    def describe(key: PRNGKeyArray, genomes: Array) -> tuple[Array, Array]:
+        hashes = jax.vmap(lambda genome: canonical_hash(alphabet, genome))(genomes)
+        edges, trees = alphabet.capacity - 1, genomes.shape[0]
+        if tuning is None:
+            return hashes, jnp.ones((trees, edges))
+        # fold_in, not split: a tree's weights do not depend on how many trees there are.
+        keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(trees))
+        return hashes, jax.vmap(lambda key: fresh_weights(key, edges))(keys)
+
+    def untrained_outputs(key: PRNGKeyArray, examples: Split) -> Array:
+        variables = task.model.init(key, examples.inputs[:1])
+        return predict(task.model, variables, examples.inputs)
+
+    def improve(shared: PyTree, candidate: PyTree) -> Array:
+        (key, examples), (genome, weights) = shared, candidate
+        outputs = untrained_outputs(key, examples)
+        loss = bind(genome)(weights)
+        return improvement(task, settings.rejection, loss, outputs, examples.targets)
+
+    def tune(shared: PyTree, candidate: PyTree) -> Array:
+        (key, train, valid), (genome, weights) = shared, candidate
+        if tuning is None:
+            return weights
+        tuned, _ = local_search(
+            key,
+            task.model,
+            settings.optimizer,
+            tuning,
+            task.task_loss,
+            bind(genome),
+            train,
+            valid,
+            weights,
+        )
+        return tuned
+
+    def norms(shared: PyTree, candidate: PyTree) -> Array:
+        (key, examples), (genome, weights) = shared, candidate
+        outputs = untrained_outputs(key, examples)
+        return gradient_norms(bind(genome)(weights), outputs, examples.targets)
+
+    def train(shared: PyTree, candidate: PyTree) -> Array:
+        (key, training, valid), (genome, weights) = shared, candidate
+        loss = bind(genome)(weights)
+        return partial_training(
+            key, task, settings.optimizer, settings.fitness, loss, training, valid
+        )
+
+    chunk = settings.chunk or default_chunk(settings.population)
+    lifted = (over_population(part, chunk) for part in (improve, tune, norms, train))
+    return _Programs(describe, *lifted)
+
+
+def default_chunk(population: int) -> int:
+    """Chooses how many candidates run at once: few on a CPU, so that little is filled up in vain."""
+    return min(population, 8) if jax.default_backend() == "cpu" else population

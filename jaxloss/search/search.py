@@ -1,0 +1,64 @@
+"""The one shape of every method that learns losses."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from jaxtyping import PRNGKeyArray, PyTree
+
+from jaxloss.learning.trials import Finalist
+from jaxloss.losses.learned import LearnedLoss
+
+
+class Info(NamedTuple):
+    """What one step found, for people; no later step reads it.
+
+    Attributes:
+        generation: number of the step, from 0.
+        best_fitness: lowest fitness so far; infinite while nothing survived.
+        best: the loss that has it, or None.
+        candidates: trees of this generation.
+        trained: how many of them were trained in full.
+        dropped: how many each filter dropped, by the filter's name, in running order.
+    """
+
+    generation: int
+    best_fitness: float
+    best: LearnedLoss | None
+    candidates: int
+    trained: int
+    dropped: Mapping[str, int]
+
+
+class FrontEntry(NamedTuple):
+    """One loss that no smaller one beats.
+
+    Attributes:
+        loss: the loss.
+        size: nodes of its tree.
+        fitness: what partial training gave it, lower is better.
+    """
+
+    loss: LearnedLoss
+    size: int
+    fitness: float
+
+
+class Search(NamedTuple):
+    """A method that learns losses.
+
+    Attributes:
+        init: ``(key) -> state``, a pytree that holds all that the next step needs.
+        step: ``(state) -> (state, info)``.
+        best: ``(state) -> loss``: the winner among the finalists, each trained with fresh seeds;
+            the task loss itself if nothing beat it.
+        front: ``(state) -> entries``, smallest first: size against fitness.
+        finalists: ``(state) -> finalists``, best first; what ``best`` takes the first of.
+        steps: how many steps the settings ask for.
+    """
+
+    init: Callable[[PRNGKeyArray], PyTree]
+    step: Callable[[Any], tuple[PyTree, Info]]
+    best: Callable[[Any], LearnedLoss]
+    front: Callable[[Any], list[FrontEntry]]
+    finalists: Callable[[Any], list[Finalist]]
+    steps: int

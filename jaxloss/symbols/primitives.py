@@ -1,0 +1,164 @@
+"""The building blocks of a symbolic loss: one table, one row a primitive.
+
+The twelve functions and four terminals are EvoMAL's (https://arxiv.org/abs/2209.08907, Table 1).
+Every function is total on finite inputs and has finite first and mixed derivatives there, unless
+the value itself overflows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import sympy
+from jaxtyping import Array, Float
+
+from jaxloss.errors import require, unknown_name
+
+TINY = 1e-7
+"""Smallest argument of `log` and `sqrt`; FIELD default of the released EvoMAL code."""
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """A named function of one or two arrays with its printers.
+
+    Attributes:
+        name: its name in call syntax.
+        arity: how many arguments it takes, 1 or 2.
+        function: the guarded JAX function, elementwise.
+        symbolic: the same on SymPy expressions, without guards: for display only.
+        jax_code: source with ``{0}`` and ``{1}`` for the arguments and ``jnp`` as a name.
+        torch_code: likewise with ``torch`` as a name.
+        commutative: whether the arguments may be swapped.
+        infix: the operator that the infix syntax has for it, if any.
+    """
+
+    name: str
+    arity: int
+    function: Callable[..., Array]
+    symbolic: Callable[..., Any]
+    jax_code: str
+    torch_code: str
+    commutative: bool = False
+    infix: str | None = None
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@jax.custom_jvp
+def _inverse_norm(b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Computes 1/√(1 + b²) without squaring a large b."""
+    scale = jnp.maximum(jnp.abs(b), 1.0)
+    return jax.lax.rsqrt(jnp.square(1.0 / scale) + jnp.square(b / scale)) / scale
+
+
+@_inverse_norm.defjvp
+def _inverse_norm_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    (b,), (tangent,) = primals, tangents
+    inverse_norm = _inverse_norm(b)
+    # b · inverse_norm stays within ±1, so that no factor overflows before the small ones shrink it.
+    return inverse_norm, -(b * inverse_norm) * inverse_norm * inverse_norm * tangent
+
+
+def analytic_quotient(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Computes a / √(1 + b²), a division without a pole (https://doi.org/10.1109/TEVC.2012.2195319)."""
+    return a * _inverse_norm(b)
+
+
+def _guarded_log(a: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.log(jnp.maximum(jnp.abs(a), TINY))
+
+
+def _guarded_sqrt(a: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.sqrt(jnp.maximum(jnp.abs(a), TINY))
+
+
+def _symbolic_quotient(a: Any, b: Any) -> Any:
+    return a / sympy.sqrt(1 + b**2)
+
+
+PRIMITIVES: tuple[Primitive, ...] = (
+    Primitive("add", 2, jnp.add, lambda a, b: a + b, "({0} + {1})", "({0} + {1})", True, "+"),
+    Primitive("sub", 2, jnp.subtract, lambda a, b: a - b, "({0} - {1})", "({0} - {1})", infix="-"),
+    Primitive("mul", 2, jnp.multiply, lambda a, b: a * b, "({0} * {1})", "({0} * {1})", True, "*"),
+    Primitive(
+        "div",
+        2,
+        analytic_quotient,
+        _symbolic_quotient,
+        "({0} / jnp.hypot(1.0, {1}))",
+        "({0} / torch.hypot(torch.ones_like({1}), {1}))",
+        infix="/",
+    ),
+    Primitive(
+        "min", 2, jnp.minimum, sympy.Min, "jnp.minimum({0}, {1})", "torch.minimum({0}, {1})", True
+    ),
+    Primitive(
+        "max", 2, jnp.maximum, sympy.Max, "jnp.maximum({0}, {1})", "torch.maximum({0}, {1})", True
+    ),
+    Primitive("sign", 1, jnp.sign, sympy.sign, "jnp.sign({0})", "torch.sign({0})"),
+    Primitive("square", 1, jnp.square, lambda a: a**2, "jnp.square({0})", "torch.square({0})"),
+    Primitive("abs", 1, jnp.abs, sympy.Abs, "jnp.abs({0})", "torch.abs({0})"),
+    Primitive("tanh", 1, jnp.tanh, sympy.tanh, "jnp.tanh({0})", "torch.tanh({0})"),
+    Primitive(
+        "log",
+        1,
+        _guarded_log,
+        lambda a: sympy.log(sympy.Abs(a)),
+        "jnp.log(jnp.maximum(jnp.abs({0}), 1e-7))",
+        "torch.log(torch.clamp(torch.abs({0}), min=1e-7))",
+    ),
+    Primitive(
+        "sqrt",
+        1,
+        _guarded_sqrt,
+        lambda a: sympy.sqrt(sympy.Abs(a)),
+        "jnp.sqrt(jnp.maximum(jnp.abs({0}), 1e-7))",
+        "torch.sqrt(torch.clamp(torch.abs({0}), min=1e-7))",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PrimitiveSet:
+    """The alphabet of a search: functions, variables and constants.
+
+    Attributes:
+        primitives: the functions; default EvoMAL's twelve.
+        variables: names of what the loss sees, predictions before targets.
+        constants: values of the constant terminals; default EvoMAL's 1 and -1.
+    """
+
+    primitives: tuple[Primitive, ...] = PRIMITIVES
+    variables: tuple[str, ...] = ("f", "y")
+    constants: tuple[float, ...] = (1.0, -1.0)
+
+    def __post_init__(self) -> None:
+        names = [primitive.name for primitive in self.primitives] + list(self.variables)
+        require(len(names) == len(set(names)), f"names must be unique, got {', '.join(names)}")
+        require(len(self.variables) >= 1, "a loss needs at least one variable")
+        for name in self.variables:
+            require(name.isidentifier(), f"variable {name!r} is not a plain name")
+
+    @cached_property
+    def by_name(self) -> dict[str, Primitive]:
+        """The functions by name."""
+        return {primitive.name: primitive for primitive in self.primitives}
+
+    def primitive(self, name: str) -> Primitive:
+        """Finds a function by name.
+
+        Raises:
+            InvalidInputError: no function has that name.
+        """
+        if name not in self.by_name:
+            raise unknown_name("primitive", name, self.by_name)
+        return self.by_name[name]
+
+
+EVOMAL_PRIMITIVES = PrimitiveSet()
+"""The alphabet of the EvoMAL paper."""

@@ -1,0 +1,188 @@
+"""A person's own data: ``.csv``, ``.parquet`` and ``.npz`` files."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Num, Shaped
+
+from jaxloss.errors import InvalidInputError, nearest_first, require
+from jaxloss.tasks.metrics import Kind
+from jaxloss.tasks.preparation import require_finite
+from jaxloss.tasks.raw import RawData
+
+SUFFIXES = (".csv", ".parquet", ".npz")
+"""The files that can be read."""
+
+MOST_CLASSES = 20
+"""Whole numbers with more distinct values than this are values, not classes (*assumed*)."""
+
+ROWS_PER_CLASS = 5
+"""Whole numbers with fewer rows than this for each value are values, not classes (*assumed*)."""
+
+_INPUT_NAMES = ("inputs", "x", "X")
+
+
+def file_data(path: str | Path, target: str | None, kind: Kind | None = None) -> RawData:
+    """Reads a table, or arrays, with one column to be predicted.
+
+    Text and booleans are classes. Whole numbers are classes if there are at most 20 different ones
+    and at least five rows for each; all other numbers are values.
+
+    Args:
+        path: a ``.csv`` file whose first line names the columns, a ``.parquet`` file, or an
+            ``.npz`` file with the targets and either one array of inputs called ``inputs``, ``x``
+            or ``X``, or several columns ``[rows]``.
+        target: name of the column or array that is to be predicted.
+        kind: what the task is, if the rule above is to be overruled.
+
+    Returns:
+        All other columns as inputs ``[rows, columns]`` in the order of the file, and the targets.
+
+    Raises:
+        InvalidInputError: there is no such file or target, the file cannot be read, or it has text
+            or gaps where numbers are needed; the message names column and row.
+    """
+    path = Path(path)
+    readers: dict[str, Callable[[Path], Mapping[str, np.ndarray]]] = {
+        ".csv": _read_table,
+        ".parquet": _read_table,
+        ".npz": _read_arrays,
+    }
+    require(
+        path.suffix in readers,
+        f"unknown kind of file {path.suffix!r} ({path}); valid: {', '.join(SUFFIXES)}",
+    )
+    require(path.is_file(), _missing_file(path))
+    columns = dict(readers[path.suffix](path))
+    if target is None or target not in columns:
+        reason = "say which one to predict" if target is None else f"none is called {target!r}"
+        ordered = list(columns) if target is None else nearest_first(target, columns)
+        raise InvalidInputError(f"{path} needs a target: {reason}; columns: {', '.join(ordered)}")
+    targets = _checked_target(columns.pop(target), target, kind)
+    inputs = _inputs(path, columns)
+    require(
+        len(inputs) == len(targets),
+        f"{path}: inputs have {len(inputs)} rows, target {target!r} has {len(targets)}",
+    )
+    return RawData(path.stem, inputs, targets, kind or _guessed_kind(targets))
+
+
+def _missing_file(path: Path) -> str:
+    folder = path.parent
+    beside = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    readable = [name for name in beside if name.endswith(SUFFIXES)]
+    nearest = ", ".join(nearest_first(path.name, readable)[:5]) or "no data files"
+    return f"no file {path}; in {folder.absolute()}: {nearest}"
+
+
+def _read_table(path: Path) -> dict[str, np.ndarray]:
+    """Reads columns as numpy arrays: float64, boolean, or objects with None for a gap."""
+    import pyarrow as pa
+
+    try:
+        table = _arrow_table(path)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+    names = table.column_names
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    require(not repeated, f"{path} has more than one column called {', '.join(repeated)}")
+    require(table.num_rows > 0, f"{path} has a header but no rows")
+    columns = {}
+    for name, column in zip(names, table.columns, strict=True):
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if is_number or pa.types.is_decimal(column.type):
+            columns[name] = column.cast(pa.float64(), safe=False).to_numpy()
+        elif pa.types.is_boolean(column.type) and column.null_count == 0:
+            columns[name] = column.to_numpy()
+        else:
+            columns[name] = np.array([*column.to_pylist(), None], dtype=object)[:-1]
+    return columns
+
+
+def _arrow_table(path: Path) -> Any:
+    if path.suffix == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.read_table(path)
+    from pyarrow import csv
+
+    return csv.read_csv(path)
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Reads arrays; pickled objects are refused, since unpickling runs code."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInputError(f"{path} cannot be read: {error}") from error
+
+
+def _checked_target(
+    values: np.ndarray, name: str, kind: Kind | None
+) -> Shaped[np.ndarray, "rows ..."]:
+    """Refuses gaps, and text where values are wanted."""
+    if values.dtype == object:
+        gaps = [row for row, value in enumerate(values) if value is None or value == ""]
+        require(not gaps, f"target {name!r} is empty in data row {(gaps or [0])[0] + 1}")
+        values = values.astype(str)
+    is_text = values.dtype.kind in "US"
+    require(
+        not (is_text and kind == "regression"),
+        f"target {name!r} is text (for instance {values.ravel()[0]!r}); regression needs numbers",
+    )
+    if not is_text:
+        require_finite(values, f"target {name!r}")
+    return values
+
+
+def _guessed_kind(targets: Shaped[np.ndarray, "rows ..."]) -> Kind:
+    if targets.dtype.kind in "USb":
+        return "classification"
+    if targets.ndim > 1 or np.any(targets != np.round(targets)):
+        return "regression"
+    distinct = len(np.unique(targets))
+    few = distinct <= MOST_CLASSES and distinct * ROWS_PER_CLASS <= len(targets)
+    return "classification" if few else "regression"
+
+
+def _inputs(path: Path, columns: Mapping[str, np.ndarray]) -> Num[np.ndarray, "rows ..."]:
+    require(bool(columns), f"{path} has no columns besides the target")
+    named = [name for name in _INPUT_NAMES if name in columns and columns[name].ndim > 1]
+    if named:
+        require_finite(columns[named[0]], f"inputs {named[0]!r} of {path}")
+        return columns[named[0]]
+    table = [name for name, values in columns.items() if values.ndim != 1]
+    require(
+        not table,
+        f"{path}: array(s) {', '.join(table)} are no columns; call the array of inputs "
+        f"{' or '.join(_INPUT_NAMES)}",
+    )
+    lengths = {name: len(values) for name, values in columns.items()}
+    require(len(set(lengths.values())) == 1, f"{path}: columns differ in length: {lengths}")
+    numbers = [_as_numbers(values, name) for name, values in columns.items()]
+    inputs = np.stack(numbers, axis=1)
+    require_finite(inputs, f"inputs of {path}", list(columns))
+    return inputs
+
+
+def _as_numbers(values: np.ndarray, name: str) -> Num[np.ndarray, " rows"]:
+    """Refuses a column of text or gaps, naming the first row that is to blame."""
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64)
+    for row, value in enumerate(values.tolist()):
+        try:
+            float(value)
+        except (TypeError, ValueError) as error:
+            empty = value is None or value == ""
+            what = "is empty" if empty else f"has {value!r}, which is not a number,"
+            raise InvalidInputError(
+                f"column {name!r} {what} in data row {row + 1} (counted from 1); remove the "
+                "column or row, or write it as numbers"
+            ) from error
+    return values.astype(np.float64)

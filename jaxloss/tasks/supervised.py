@@ -1,0 +1,236 @@
+"""Classification and regression: a network, rows divided in three, and a metric."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Num, Shaped
+
+from jaxloss.errors import InvalidInputError, require
+from jaxloss.losses.views import View, per_example, view_named
+from jaxloss.models.adapters import adapt
+from jaxloss.models.model import Model
+from jaxloss.models.registry import create_model
+from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Kind, Metric, metric_named
+from jaxloss.tasks.preparation import (
+    as_inputs,
+    as_values,
+    code_classes,
+    require_finite,
+    standardised,
+)
+from jaxloss.tasks.splitting import SplitSettings, split_rows
+from jaxloss.tasks.task import Split
+
+VIEWS_OF: dict[Kind, tuple[str, ...]] = {
+    "classification": ("softmax", "sigmoid"),
+    "regression": ("identity",),
+}
+"""What a loss can be shown in each kind of task, the default first."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SupervisedTask:
+    """A task with one target for each example; fulfils `jaxloss.tasks.task.Task`.
+
+    Two tasks are equal only if they are the same object, so that a task can be a static argument.
+
+    Attributes:
+        name: how reports call the task.
+        kind: ``"classification"`` or ``"regression"``.
+        model: the network that is trained.
+        train: moves the model's parameters.
+        valid: steers the meta-gradient and the fitness.
+        test: is seen by the final comparison only.
+        view: turns outputs and targets into the variables of a loss.
+        metric: what a person wants to be good.
+        task_loss_name: ``"cross_entropy"`` or ``"mse"``.
+        class_names: the classes in the order of their numbers; empty for regression.
+    """
+
+    name: str
+    kind: Kind
+    model: Model
+    train: Split
+    valid: Split
+    test: Split
+    view: View
+    metric: Metric
+    task_loss_name: Literal["cross_entropy", "mse"]
+    class_names: tuple[str, ...] = ()
+
+    def task_loss(
+        self, outputs: Float[Array, "batch ..."], targets: Num[Array, "batch ..."]
+    ) -> Float[Array, " batch"]:
+        """The usual loss, one value for each example.
+
+        Cross-entropy in nats for classification (summed over outputs in the sigmoid view), squared
+        error averaged over outputs for regression.
+        """
+        if self.view.name == "softmax":
+            return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
+        targets = targets.reshape(outputs.shape).astype(outputs.dtype)
+        if self.view.name == "sigmoid":
+            return per_example(optax.sigmoid_binary_cross_entropy(outputs, targets))
+        squares = (outputs - targets) ** 2
+        return jnp.mean(squares.reshape(squares.shape[0], -1), axis=1)
+
+    def predictions(self, outputs: Float[Array, "examples ..."]) -> Float[Array, "examples ..."]:
+        """What the metric takes.
+
+        Returns:
+            Class probabilities ``[examples, classes]``, or values: ``[examples]`` for one output,
+            ``[examples, outputs]`` for several.
+        """
+        if self.view.name == "softmax":
+            return jax.nn.softmax(outputs, axis=-1)
+        single = outputs.ndim == 2 and outputs.shape[-1] == 1
+        values = outputs[:, 0] if single else outputs
+        if self.view.name == "sigmoid":
+            return jnp.stack([jax.nn.sigmoid(-values), jax.nn.sigmoid(values)], axis=-1)
+        return values
+
+
+def supervised_task(
+    name: str,
+    inputs: Shaped[np.ndarray, "rows ..."],
+    targets: Shaped[np.ndarray, "rows ..."],
+    kind: Kind,
+    *,
+    model: Any = "mlp:50-50",
+    metric: str | Metric | None = None,
+    direction: Direction | None = None,
+    view: str | View | None = None,
+    split: SplitSettings | None = None,
+    test: tuple[Shaped[np.ndarray, "rows ..."], Shaped[np.ndarray, "rows ..."]] | None = None,
+    class_names: Sequence[str] = (),
+) -> SupervisedTask:
+    """Makes a task from arrays: checks, divides and standardises them.
+
+    Inputs are standardised by mean and standard deviation of the training rows alone: tables
+    column by column, images (three axes or more) over all pixels; what is constant becomes 0.
+    **Regression targets are standardised likewise**, so mse, mae and pinball are reported in
+    (squared) standard deviations of the training targets. Classes are in each split in proportion.
+
+    Args:
+        name: how reports call the task.
+        inputs: numbers, one row for each example.
+        targets: classes as text or numbers ``[rows]``; or values ``[rows]``, ``[rows, outputs]``.
+        kind: ``"classification"`` or ``"regression"``.
+        model: a spec for `jaxloss.models.create_model`, or anything `jaxloss.models.adapt` takes.
+        metric: a spec for `jaxloss.tasks.metric_named` or a `Metric`; by default the error rate,
+            or the mean squared error.
+        direction: which values of a metric ``module:function`` are better.
+        view: what a loss sees: ``"softmax"`` (default), ``"sigmoid"`` (two classes, one output)
+            or ``"identity"`` (regression).
+        split: fractions and seed; by default 0.6, 0.2, 0.2 and 0.
+        test: inputs and targets of a test set that is given; then the rows are divided in two.
+        class_names: names of the classes 0, 1, ... if the targets are such numbers.
+
+    Returns:
+        The task, its arrays in the precision of JAX.
+
+    Raises:
+        InvalidInputError: the data are too few, not finite or do not fit each other, or the model,
+            metric or view does not fit them.
+    """
+    require(kind in VIEWS_OF, f"kind must be one of {', '.join(VIEWS_OF)}, got {kind!r}")
+    inputs, targets = _checked_pair(inputs, targets, "inputs")
+    rows = len(inputs)
+    held = None if test is None else _checked_pair(*test, "test inputs")
+    if held is not None:
+        for what, own, known in (("inputs", held[0], inputs), ("targets", held[1], targets)):
+            require(
+                own.shape[1:] == known.shape[1:],
+                f"test {what} of shape {own.shape} do not fit {what} of shape {known.shape}",
+            )
+        targets = np.concatenate([targets, held[1]])
+    names: tuple[str, ...] = ()
+    if kind == "classification":
+        coded, names = code_classes(targets, class_names)
+        unseen = sorted(set(coded[rows:].tolist()) - set(coded[:rows].tolist()))
+        require(
+            not unseen,
+            f"the test set has classes that training lacks: {[names[one] for one in unseen]}",
+        )
+    else:
+        coded = as_values(targets)
+    chosen = split_rows(
+        coded[:rows] if names else None, rows, split or SplitSettings(), names, held is not None
+    )
+    parts = [inputs[part] for part in chosen]
+    answers = [coded[:rows][part] for part in chosen]
+    if held is not None:
+        parts[2], answers[2] = held[0], coded[rows:]
+    answers = [part.astype(np.int32) for part in answers] if names else standardised(*answers)
+    train, valid, last = (
+        Split(jnp.asarray(part), jnp.asarray(answer))
+        for part, answer in zip(standardised(*parts), answers, strict=True)
+    )
+    seen = _fitting_view(view, kind, len(names))
+    outputs = 1 if seen.name == "sigmoid" else len(names) or int(np.prod(coded.shape[1:]))
+    own_name = getattr(model, "__name__", type(model).__name__)
+    network = create_model(model, outputs) if isinstance(model, str) else adapt(model, own_name)
+    _require_fit(network, train.inputs, outputs)
+    if isinstance(metric, Metric):
+        require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
+    else:
+        metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
+    loss_name = "cross_entropy" if names else "mse"
+    return SupervisedTask(name, kind, network, train, valid, last, seen, metric, loss_name, names)
+
+
+def _checked_pair(inputs: Any, targets: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
+    inputs, targets = as_inputs(inputs), np.asarray(targets)
+    require_finite(inputs, what)
+    require(
+        targets.ndim >= 1 and len(targets) == len(inputs),
+        f"{what} have {len(inputs)} rows but their targets have shape {targets.shape}",
+    )
+    return inputs, targets
+
+
+def _fitting_view(view: str | View | None, kind: Kind, classes: int) -> View:
+    allowed = VIEWS_OF[kind]
+    if view is None:
+        view = allowed[0]
+    found = view if isinstance(view, View) else view_named(view)
+    require(
+        found.name in allowed,
+        f"view {found.name!r} does not fit {kind}; valid: {', '.join(allowed)}",
+    )
+    require(
+        found.name != "sigmoid" or classes == 2,
+        f"the sigmoid view is for two classes, got {classes}; use 'softmax'",
+    )
+    return found
+
+
+def _require_fit(model: Model, inputs: Float[Array, "rows ..."], outputs: int) -> None:
+    """Traces the network on one batch, so that it fails here and not in the midst of a search."""
+
+    def forward(batch: Array) -> Array:
+        variables = model.init(jax.random.key(0), batch)
+        return model.apply(variables, batch, False, None)[0]
+
+    batch = jax.ShapeDtypeStruct((2, *inputs.shape[1:]), inputs.dtype)
+    try:
+        made = jax.eval_shape(forward, batch)
+    except InvalidInputError:
+        raise
+    # The network may be the person's own code and can fail in any way.
+    except Exception as error:
+        raise InvalidInputError(
+            f"model {model.name!r} does not take inputs of shape {batch.shape} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    fitting = [(2, outputs)] + ([(2,)] if outputs == 1 else [])
+    require(
+        made.shape in fitting,
+        f"model {model.name!r} gives outputs of shape {made.shape} for a batch of 2; "
+        f"expected {fitting[0]}",
+    )
