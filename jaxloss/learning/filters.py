@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Num, UInt32
+from jaxtyping import Array, Float, Int, Num, UInt32
 
 from jaxloss.errors import require
 from jaxloss.learning.fitness import scored
@@ -21,7 +21,7 @@ from jaxloss.tasks.task import Split, Task
 
 @dataclass(frozen=True)
 class RejectionSettings:
-    """How hopeless losses are dropped; defaults from FIELD §1 unless marked *assumed*."""
+    """How hopeless losses are dropped; defaults from the released code unless *assumed*."""
 
     when: Literal["before", "after", "both", "never"] = "both"
     """Whether to test before local search, after it, both or never."""
@@ -86,13 +86,13 @@ class Archive(NamedTuple):
         hashes: canonical hashes.
         fitness: what they were judged; infinite for rejected trees.
         norms: gradient norms on the rejection's examples; NaN where not measured.
-        count: how many rows are filled.
+        rows: how many rows are filled.
     """
 
-    hashes: UInt32[Array, "rows 2"]
-    fitness: Float[Array, " rows"]
-    norms: Float[Array, "rows examples"]
-    count: Num[Array, ""]
+    hashes: UInt32[np.ndarray, "rows 2"]
+    fitness: Float[np.ndarray, " rows"]
+    norms: Float[np.ndarray, "rows examples"]
+    rows: Int[np.ndarray, ""]
 
 
 def empty_archive(rows: int, examples: int) -> Archive:
@@ -101,30 +101,30 @@ def empty_archive(rows: int, examples: int) -> Archive:
         np.zeros((rows, 2), np.uint32),
         np.full(rows, np.inf, np.float32),
         np.full((rows, examples), np.nan, np.float32),
-        np.int32(0),
+        np.array(0, np.int32),
     )
 
 
-def look_up(archive: Archive, hashes: UInt32[Array, "trees 2"]) -> list[int | None]:
+def look_up(archive: Archive, hashes: UInt32[np.ndarray, "trees 2"]) -> list[int | None]:
     """Finds each tree's row, or None."""
-    known = {tuple(row): i for i, row in enumerate(np.asarray(archive.hashes[: archive.count]))}
-    return [known.get(tuple(row)) for row in np.asarray(hashes)]
+    known = {tuple(row): i for i, row in enumerate(archive.hashes[: archive.rows])}
+    return [known.get(tuple(row)) for row in hashes]
 
 
 def record(
     archive: Archive,
-    hashes: UInt32[Array, "trees 2"],
-    fitness: Float[Array, " trees"],
-    norms: Float[Array, "trees examples"],
+    hashes: UInt32[np.ndarray, "trees 2"],
+    fitness: Float[np.ndarray, " trees"],
+    norms: Float[np.ndarray, "trees examples"],
 ) -> Archive:
     """Appends judged trees."""
-    start = int(archive.count)
+    start = int(archive.rows)
     stop = start + len(fitness)
     new = archive._replace(
         hashes=np.array(archive.hashes),
         fitness=np.array(archive.fitness),
         norms=np.array(archive.norms),
-        count=np.int32(stop),
+        rows=np.array(stop, np.int32),
     )
     new.hashes[start:stop] = hashes
     new.fitness[start:stop] = fitness
@@ -132,8 +132,10 @@ def record(
     return new
 
 
-def look_alike(archive: Archive, norms: Float[Array, " examples"], tolerance: float) -> int | None:
+def look_alike(
+    archive: Archive, norms: Float[np.ndarray, " examples"], tolerance: float
+) -> int | None:
     """Finds a judged tree whose gradient norms agree within the tolerance on every example."""
-    known = np.asarray(archive.norms[: archive.count])
-    alike = np.all(np.abs(known - np.asarray(norms)) <= tolerance, axis=1)
+    known = archive.norms[: archive.rows]
+    alike = np.all(np.abs(known - norms) <= tolerance, axis=1)
     return int(np.argmax(alike)) if alike.any() else None

@@ -17,7 +17,7 @@ from jaxloss.tasks.task import Split, Task
 
 @dataclass(frozen=True)
 class FitnessSettings:
-    """How partial training goes; defaults from FIELD §1 (the released EvoMAL code)."""
+    """How partial training goes; defaults from the released EvoMAL code."""
 
     steps: int = 500
     """Training steps."""

@@ -24,7 +24,7 @@ ExampleLoss = Callable[
 
 @dataclass(frozen=True)
 class BaseOptimizerSettings:
-    """The optimiser of the inner training; defaults from FIELD §1 (the released EvoMAL code)."""
+    """The optimiser of the inner training; defaults from the released EvoMAL code."""
 
     learning_rate: float = 0.01
     """Step size of SGD."""
@@ -73,7 +73,7 @@ def training_step(
     batch: Split,
     key: PRNGKeyArray,
 ) -> Learner:
-    """Takes one step down the mean of ``loss`` over a batch; differentiable in what ``loss`` holds."""
+    """Takes one step down the mean loss over a batch; differentiable in what ``loss`` holds."""
     held = {name: part for name, part in learner.variables.items() if name != "params"}
 
     def mean_loss(params: Variables) -> tuple[Array, Variables]:
@@ -94,12 +94,12 @@ def batch_indices(
     batch = min(batch_size, examples)
     epochs = -(-steps * batch // examples)
     keys = jax.random.split(key, max(epochs, 1))
-    stream = jax.vmap(lambda epoch: jax.random.permutation(epoch, examples))(keys)
+    stream = jax.vmap(lambda key: jax.random.permutation(key, examples))(keys)
     return stream.reshape(-1)[: steps * batch].reshape(steps, batch)
 
 
-def take(split: Split, indices: Int[Array, " batch"]) -> Split:
-    """Picks examples."""
+def take(split: Split, indices: Int[Array, "..."]) -> Split:
+    """Picks examples; the indices' axes become the leading ones."""
     return Split(split.inputs[indices], split.targets[indices])
 
 

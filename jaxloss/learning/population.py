@@ -1,10 +1,11 @@
-"""A whole population in one program: chunks of one size, so that nothing recompiles."""
+"""A whole population in one program: chunks of one size, spread over the local devices."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import PyTree
 
 
@@ -15,27 +16,35 @@ def over_population(
 
     Args:
         function: ``(shared, candidate) -> result``, pure.
-        chunk: how many candidates one call of the compiled program takes. The last call is filled
-            up with copies, so that one compilation serves every number of candidates.
+        chunk: how many candidates each device takes in one call of the compiled program. The last
+            call is filled up with copies, so that one compilation serves any number of candidates.
 
     Returns:
         ``(shared, candidates) -> results`` with a leading axis of candidates on the arrays of
         ``candidates`` and ``results``; results are numpy arrays.
     """
+    mesh = Mesh(np.array(jax.local_devices()), ("candidates",))
+    at_once = chunk * jax.local_device_count()
 
-    @jax.jit
-    def program(shared: PyTree, candidates: PyTree) -> PyTree:
+    def on_each_device(shared: PyTree, candidates: PyTree) -> PyTree:
         return jax.vmap(lambda candidate: function(shared, candidate))(candidates)
+
+    split, whole = PartitionSpec("candidates"), PartitionSpec()
+    program = jax.jit(
+        jax.shard_map(
+            on_each_device, mesh=mesh, in_specs=(whole, split), out_specs=split, check_vma=False
+        )
+    )
 
     def run(shared: PyTree, candidates: PyTree) -> PyTree:
         host = jax.tree.map(np.asarray, candidates)
         count = len(jax.tree.leaves(host)[0])
 
         def piece(start: int) -> PyTree:
-            rows = np.minimum(np.arange(start, start + chunk), count - 1)
+            rows = np.minimum(np.arange(start, start + at_once), count - 1)
             return program(shared, jax.tree.map(lambda leaf: leaf[rows], host))
 
-        pieces = [piece(start) for start in range(0, count, chunk)]
+        pieces = [piece(start) for start in range(0, count, at_once)]
 
         def joined(*leaves: Any) -> np.ndarray:
             return np.concatenate([np.asarray(leaf) for leaf in leaves])[:count]

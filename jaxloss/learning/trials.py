@@ -1,4 +1,4 @@
-"""Full trainings under a loss over several seeds: what finalists and the final comparison rest on."""
+"""Full trainings under a loss over several seeds, for finalists and the last comparison."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from jaxloss.tasks.task import Split, Task
 
 @dataclass(frozen=True)
 class TrialSettings:
-    """How losses are trained with for good; steps from FIELD §1 (meta-testing), rest *assumed*."""
+    """How losses are trained with for good; steps from the released EvoMAL code, rest *assumed*."""
 
     steps: int = 10_000
     """Training steps under each loss."""

@@ -31,7 +31,7 @@ Bind = Callable[[PyTree], ExampleLoss]
 
 @dataclass(frozen=True)
 class LocalSearchSettings:
-    """How the parameters of a loss are tuned; defaults from FIELD §1 (the released EvoMAL code)."""
+    """How the parameters of a loss are tuned; defaults from the released EvoMAL code."""
 
     meta_steps: int = 250
     """Steps of the outer optimiser, each from a fresh network."""
@@ -52,37 +52,43 @@ def meta_loss(
     optimizer: BaseOptimizerSettings,
     task_loss: ExampleLoss,
     bind: Bind,
-    inner_steps: int,
-    train: Split,
-    valid: Split,
+    batches: Split,
+    held_out: Split,
     loss_params: PyTree,
 ) -> Float[Array, ""]:
-    """Computes the mean task loss on a validation batch after inner training from a fresh network.
+    """Computes the mean task loss on held-out examples after inner training of a fresh network.
 
-    Each inner step is rematerialised, so that what is kept for the meta-gradient is one learner a
-    step. Networks with batch statistics use those of the batch (*assumed*: the running ones are
-    still those of a fresh network).
+    Each inner step after the first is rematerialised, so that what is kept for the meta-gradient is
+    one learner a step. Networks with batch statistics use those of the batch (*assumed*: the
+    running ones are still those of a fresh network).
+
+    Args:
+        key: draws the network and its dropout.
+        model: the network.
+        optimizer: of the inner training.
+        task_loss: what the trained network is judged by.
+        bind: makes the loss of the inner training from its parameters.
+        batches: one batch for each inner step, shape ``[steps, batch, ...]``.
+        held_out: the batch that judges.
+        loss_params: what the meta-gradient is taken with respect to.
     """
-    start_key, train_key, valid_key, noise_key = jax.random.split(key, 4)
+    start_key, noise_key = jax.random.split(key)
     transformation = optimizer.make()
     loss = bind(loss_params)
-    batches = batch_indices(train_key, train.inputs.shape[0], optimizer.batch_size, inner_steps)
+    steps = batches.inputs.shape[0]
 
     def step(learner: Learner, number: Array) -> Learner:
+        batch = Split(batches.inputs[number], batches.targets[number])
         noise = jax.random.fold_in(noise_key, number)
-        batch = take(train, batches[number])
         return training_step(model, transformation, loss, learner, batch, noise)
 
     # The first step stands outside the scan: there, what does not depend on the loss is not yet
     # mixed with what does, and a population shares it.
-    learner = step(fresh_learner(start_key, model, transformation, train), jnp.int32(0))
-    if inner_steps > 1:
+    learner = step(fresh_learner(start_key, model, transformation, held_out), jnp.int32(0))
+    if steps > 1:
         remembered = jax.checkpoint(lambda learner, number: (step(learner, number), None))
-        learner, _ = jax.lax.scan(remembered, learner, jnp.arange(1, inner_steps))
-    held_out = take(
-        valid, batch_indices(valid_key, valid.inputs.shape[0], optimizer.batch_size, 1)[0]
-    )
-    noise = jax.random.fold_in(noise_key, inner_steps)
+        learner, _ = jax.lax.scan(remembered, learner, jnp.arange(1, steps))
+    noise = jax.random.fold_in(noise_key, steps)
     outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
     return jnp.mean(task_loss(outputs, held_out.targets))
 
@@ -108,21 +114,24 @@ def local_search(
         being finite ends with parameters that are not finite, which the filters reject.
     """
     outer = optax.adam(settings.learning_rate)
+    network_key, train_key, valid_key = jax.random.split(key, 3)
+    steps, inner, batch = settings.meta_steps, settings.inner_steps, optimizer.batch_size
+    training = batch_indices(train_key, train.inputs.shape[0], batch, steps * inner)
+    training = training.reshape(steps, inner, -1)
+    judging = batch_indices(valid_key, valid.inputs.shape[0], batch, steps)
 
     def step(carry: tuple[PyTree, optax.OptState], number: Array) -> tuple[tuple, Array]:
         params, state = carry
-        step_key = jax.random.fold_in(key, number)
 
         def objective(params: PyTree) -> Array:
             return meta_loss(
-                step_key,
+                jax.random.fold_in(network_key, number),
                 model,
                 optimizer,
                 task_loss,
                 bind,
-                settings.inner_steps,
-                train,
-                valid,
+                take(train, training[number]),
+                take(valid, judging[number]),
                 params,
             )
 
@@ -131,5 +140,5 @@ def local_search(
         return (optax.apply_updates(params, updates), state), value
 
     start = (loss_params, outer.init(loss_params))
-    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(settings.meta_steps))
+    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(steps))
     return tuned, values

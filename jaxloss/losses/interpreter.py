@@ -32,7 +32,7 @@ class Instructions(NamedTuple):
     operation: Int[Array, " capacity"]
     operands: Int[Array, "capacity 2"]
     edges: Int[Array, "capacity 2"]
-    count: Int[Array, ""]
+    length: Int[Array, ""]
     root: Int[Array, ""]
 
 
@@ -53,7 +53,7 @@ def assemble(alphabet: Alphabet, genome: Genome) -> Instructions:
         operation=jnp.maximum(genome, 0)[order],
         operands=jnp.stack(operands, axis=1)[order],
         edges=jnp.stack(edges, axis=1)[order],
-        count=count,
+        length=count,
         root=row[0],
     )
 

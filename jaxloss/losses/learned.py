@@ -57,7 +57,7 @@ class LearnedLoss:
         return self.form.family()
 
     def __call__(
-        self, outputs: Float[Array, "batch *outputs"], targets: Num[Array, "batch *targets"]
+        self, outputs: Float[Array, "batch ..."], targets: Num[Array, "batch ..."]
     ) -> Float[Array, " batch"]:
         """Computes one value for each example; the caller takes the mean.
 

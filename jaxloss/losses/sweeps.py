@@ -27,7 +27,7 @@ class Sweep(NamedTuple):
 
 
 class _Operand(NamedTuple):
-    """One argument of an instruction before its edge weight acts, or the cotangents of all three."""
+    """One argument of an instruction before its edge weight acts, or the cotangents of these."""
 
     weight: Float[Array, ""]
     value: Float[Array, " n"]
@@ -101,7 +101,7 @@ def _with_missing_edge(weights: Array) -> Array:
 def _forward_buffers(
     alphabet: Alphabet, moving: tuple[int, ...], variable: Array
 ) -> tuple[Array, Array]:
-    """Allocates rows of values and slopes; constants and the terminals' slopes are there already."""
+    """Allocates values and slopes; constants and the terminals' slopes are there already."""
     rows, variables = alphabet.terminals + alphabet.capacity + 1, len(alphabet.primitives.variables)
     values = jnp.zeros((rows, *variable.shape), variable.dtype)
     constants = jnp.array(alphabet.primitives.constants, variable.dtype)
@@ -131,7 +131,7 @@ def _run_forward(
         row = alphabet.terminals + i
         return values.at[row].set(value), slopes.at[row].set(slope)
 
-    return jax.lax.fori_loop(0, program.count, instruct, (values, slopes))
+    return jax.lax.fori_loop(0, program.length, instruct, (values, slopes))
 
 
 def forward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
@@ -179,7 +179,7 @@ def backward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
 
         def instruct(step: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             of_values, of_slopes, of_weights = carry
-            i = program.count - 1 - step
+            i = program.length - 1 - step
             rows, edges, own = program.operands[i], program.edges[i], alphabet.terminals + i
             earlier = [_Earlier(row < variable_count, of_values[row]) for row in (rows[0], rows[1])]
             of_operands = jax.lax.switch(
@@ -197,7 +197,7 @@ def backward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
             return of_values, of_slopes, of_weights
 
         start = (of_values, of_slopes, jnp.zeros_like(weights))
-        of_values, of_slopes, of_weights = jax.lax.fori_loop(0, program.count, instruct, start)
+        of_values, of_slopes, of_weights = jax.lax.fori_loop(0, program.length, instruct, start)
         results = of_weights[:-1], tuple(of_values[:variable_count])
         return ((values, slopes), (of_values, of_slopes)), results
 

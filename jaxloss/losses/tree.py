@@ -16,7 +16,7 @@ from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.primitives import Primitive
 
 WEIGHT_SPREAD = 1e-3
-"""Standard deviation of fresh edge weights around 1 (FIELD §1, released EvoMAL code)."""
+"""Standard deviation of fresh edge weights around 1 (the released EvoMAL code)."""
 
 
 def fresh_weights(key: PRNGKeyArray, edges: int) -> Float[Array, " edges"]:
@@ -44,7 +44,8 @@ def compile_expression(expression: Expression, variables: Sequence[str] = ("f", 
     missing = set(expression.variables) - set(variables)
     require(
         not missing,
-        f"{expression} holds {', '.join(sorted(missing))}, but the loss sees {', '.join(variables)}",
+        f"{expression} holds {', '.join(sorted(missing))}, "
+        f"but the loss sees {', '.join(variables)}",
     )
     edges = expression.size - 1
 

@@ -26,7 +26,7 @@ class View(NamedTuple):
 
     name: str
     variables: tuple[str, ...]
-    see: Callable[[Float[Array, "batch *outputs"], Num[Array, "batch *targets"]], tuple[Array, ...]]
+    see: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], tuple[Array, ...]]
 
 
 def _same_shape_targets(outputs: Array, targets: Array) -> Array:
@@ -79,6 +79,6 @@ def view_named(name: str) -> View:
     return VIEWS[name]
 
 
-def per_example(values: Float[Array, "batch *outputs"]) -> Float[Array, " batch"]:
+def per_example(values: Float[Array, "batch ..."]) -> Float[Array, " batch"]:
     """Sums elementwise loss values over all axes but the first."""
     return jnp.sum(values, axis=tuple(range(1, values.ndim)))

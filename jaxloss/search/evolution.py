@@ -24,9 +24,9 @@ from jaxloss.tasks.task import Task
 class SizeTable(NamedTuple):
     """The best tree of each size; row ``s`` belongs to trees of ``s`` nodes."""
 
-    genomes: Int[Array, "sizes capacity"]
-    weights: Float[Array, "sizes edges"]
-    fitness: Float[Array, " sizes"]
+    genomes: Int[np.ndarray, "sizes capacity"]
+    weights: Float[np.ndarray, "sizes edges"]
+    fitness: Float[np.ndarray, " sizes"]
 
 
 class EvolutionState(NamedTuple):
@@ -42,9 +42,9 @@ class EvolutionState(NamedTuple):
     """
 
     key: PRNGKeyArray
-    generation: Int[Array, ""]
-    genomes: Int[Array, "population capacity"]
-    fitness: Float[Array, " population"]
+    generation: Int[np.ndarray, ""]
+    genomes: Int[np.ndarray, "population capacity"]
+    fitness: Float[np.ndarray, " population"]
     archive: Archive
     best_of_size: SizeTable
 
@@ -76,7 +76,7 @@ def evolution(
         sizes = alphabet.capacity + 1
         return EvolutionState(
             key=key,
-            generation=np.int32(0),
+            generation=np.array(0, np.int32),
             genomes=np.asarray(grow(jax.random.split(key)[0])),
             fitness=np.full(settings.population, np.inf, np.float32),
             archive=empty_archive(rows, examples if compared else 0),
@@ -95,7 +95,7 @@ def evolution(
             genomes = np.asarray(vary(vary_key, number, state.genomes, state.fitness))
         verdicts, archive = judge(judge_key, genomes, state.archive, number)
         state = state._replace(
-            generation=np.int32(number + 1),
+            generation=np.array(number + 1, np.int32),
             genomes=genomes,
             fitness=verdicts.fitness,
             archive=archive,
@@ -104,7 +104,7 @@ def evolution(
         return state, report(state, verdicts)
 
     def report(state: EvolutionState, verdicts: Verdicts) -> Info:
-        fitness = np.asarray(state.best_of_size.fitness)
+        fitness = state.best_of_size.fitness
         row = int(np.argmin(fitness))
         return Info(
             generation=int(state.generation) - 1,
@@ -117,13 +117,13 @@ def evolution(
 
     def learned(state: EvolutionState, row: int) -> LearnedLoss:
         tree = alphabet.decode(state.best_of_size.genomes[row])
-        weights = np.asarray(state.best_of_size.weights[row, : tree.size - 1])
+        weights = state.best_of_size.weights[row, : tree.size - 1]
         form = TreeForm(tree, alphabet.primitives.variables)
         return LearnedLoss(form, tuple(weights.tolist()), task.view.name, origin)
 
     def front(state: EvolutionState) -> list[FrontEntry]:
         entries: list[FrontEntry] = []
-        for size, fitness in enumerate(np.asarray(state.best_of_size.fitness).tolist()):
+        for size, fitness in enumerate(state.best_of_size.fitness.tolist()):
             if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
                 entries.append(FrontEntry(learned(state, size), size, fitness))
         return entries

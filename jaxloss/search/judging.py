@@ -27,7 +27,13 @@ from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols.genome import Alphabet, Genome, canonical_hash
 from jaxloss.tasks.task import Split, Task
 
-FILTERS = ("archive", "rejected before", "rejected after", "equivalent", "not finite")
+FILTERS: tuple[str, ...] = (
+    "archive",
+    "rejected before",
+    "rejected after",
+    "equivalent",
+    "not finite",
+)
 """Names under which `Verdicts.dropped` counts, in running order."""
 
 
@@ -48,9 +54,9 @@ class Verdicts(NamedTuple):
 
 
 class _Programs(NamedTuple):
-    """The compiled parts of the way, each over a population: ``(shared, candidates) -> results``."""
+    """The compiled parts of the way, each ``(shared, candidates) -> results``."""
 
-    describe: Callable[[Int[Array, "trees capacity"]], tuple[Array, Array]]
+    describe: Callable[[PRNGKeyArray, Int[np.ndarray, "trees capacity"]], tuple[Array, Array]]
     improve: Callable[[PyTree, PyTree], np.ndarray]
     tune: Callable[[PyTree, PyTree], np.ndarray]
     norms: Callable[[PyTree, PyTree], np.ndarray]
@@ -58,7 +64,7 @@ class _Programs(NamedTuple):
 
 
 Judge = Callable[
-    [PRNGKeyArray, Int[Array, "trees capacity"], Archive, int], tuple[Verdicts, Archive]
+    [PRNGKeyArray, Int[np.ndarray, "trees capacity"], Archive, int], tuple[Verdicts, Archive]
 ]
 
 
@@ -86,12 +92,11 @@ def tree_judge(
     tolerance = settings.equivalence_tolerance
 
     def judge(
-        key: PRNGKeyArray, genomes: Array, archive: Archive, generation: int
+        key: PRNGKeyArray, trees: np.ndarray, archive: Archive, generation: int
     ) -> tuple[Verdicts, Archive]:
         network_key, tuning_key, fitness_key = jax.random.split(key, 3)
         tuning_key = jax.random.fold_in(tuning_key, generation)
-        trees = np.asarray(genomes)
-        hashes, weights = (np.array(part) for part in programs.describe(tuning_key, genomes))
+        hashes, weights = (np.array(part) for part in programs.describe(tuning_key, trees))
         fitness = np.full(len(trees), np.inf, np.float32)
         norms = np.full((len(trees), archive.norms.shape[1]), np.nan, np.float32)
         dropped = dict.fromkeys(FILTERS, 0)
@@ -175,7 +180,7 @@ def _programs(
         return with_weights
 
     @jax.jit
-    def describe(key: PRNGKeyArray, genomes: Array) -> tuple[Array, Array]:
+    def describe(key: PRNGKeyArray, genomes: np.ndarray) -> tuple[Array, Array]:
         hashes = jax.vmap(lambda genome: canonical_hash(alphabet, genome))(genomes)
         edges, trees = alphabet.capacity - 1, genomes.shape[0]
         if tuning is None:
@@ -229,5 +234,5 @@ def _programs(
 
 
 def default_chunk(population: int) -> int:
-    """Chooses how many candidates run at once: few on a CPU, so that little is filled up in vain."""
+    """Chooses how many candidates run at once: few on a CPU, so that few are mere copies."""
     return min(population, 8) if jax.default_backend() == "cpu" else population

@@ -14,7 +14,7 @@ from jaxloss.symbols.variation import VariationSettings
 
 @dataclass(frozen=True)
 class GeneticSettings:
-    """A search over trees; defaults are the paper's (FIELD §1) unless marked *assumed*."""
+    """A search over trees; defaults are the paper's unless marked *assumed*."""
 
     population: int = 25
     """Trees in a generation."""
@@ -25,7 +25,7 @@ class GeneticSettings:
     start_from: tuple[str, ...] = ()
     """Formulas that stand in the first population."""
     equivalence_tolerance: float | None = None
-    """If given, losses whose gradient norms agree within it share a fitness (first release: 0.01)."""
+    """If given, losses whose gradient norms agree within it share a fitness (EvoMAL: 0.01)."""
     chunk: int | None = None
     """Candidates in one call of a compiled program; by default chosen for the machine."""
     variation: VariationSettings = field(default_factory=VariationSettings)

@@ -91,7 +91,7 @@ class Expression:
         )
 
     def infix(self) -> str:
-        """Prints operators where there are some, e.g. ``y * f + 1``; ``/`` is the analytic quotient."""
+        """Prints operators where there are some, e.g. ``y * f + 1``."""
 
         def function(primitive: Primitive, parts: Sequence[tuple[str, int]]) -> tuple[str, int]:
             if primitive.infix is None:

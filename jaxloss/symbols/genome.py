@@ -85,12 +85,8 @@ class Alphabet:
         for position, node in enumerate(expression.nodes):
             if node.head not in self.heads:
                 raise InvalidInputError(
-                    f"{node.head if isinstance(node.head, Primitive) else print_terminal(node.head)}"
-                    f" in {expression} is not in the alphabet of the search; it has "
-                    + ", ".join(
-                        head.name if isinstance(head, Primitive) else print_terminal(head)
-                        for head in self.heads
-                    )
+                    f"{_print_head(node.head)} in {expression} is not in the alphabet of the "
+                    f"search; it has {', '.join(_print_head(head) for head in self.heads)}"
                 )
             genome[position] = self.heads.index(node.head)
         return genome
@@ -107,6 +103,10 @@ class Alphabet:
             return Expression(head, tuple(arguments)), following
 
         return read(0)[0]
+
+
+def _print_head(head: Primitive | str | float) -> str:
+    return head.name if isinstance(head, Primitive) else print_terminal(head)
 
 
 def size(genome: Genome) -> Int[Array, ""]:

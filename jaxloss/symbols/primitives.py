@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from jaxloss.errors import require, unknown_name
 
 TINY = 1e-7
-"""Smallest argument of `log` and `sqrt`; FIELD default of the released EvoMAL code."""
+"""Smallest argument of `log` and `sqrt`; the released EvoMAL code's."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jaxloss.symbols.genome import PAD, Alphabet, Genome, arity_of, grow, height
 
 @dataclass(frozen=True)
 class VariationSettings:
-    """How children come from parents; defaults from FIELD §1 (the released EvoMAL code)."""
+    """How children come from parents; defaults from the released EvoMAL code."""
 
     crossover: float = 0.70
     """Chance that a child comes from one-point subtree crossover."""
