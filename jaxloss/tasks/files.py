@@ -134,7 +134,7 @@ def _checked_target(
     is_text = values.dtype.kind in "US"
     require(
         not (is_text and kind == "regression"),
-        f"target {name!r} is text (for instance {values.ravel()[0]!r}); regression needs numbers",
+        f"target {name!r} is text (for instance {str(values.flat[0])!r}); regression needs numbers",
     )
     if not is_text:
         require_finite(values, f"target {name!r}")

@@ -12,7 +12,7 @@ LARGEST = 1e30
 """A greater magnitude could not be squared even in the double precision of the statistics."""
 
 
-def as_inputs(inputs: Shaped[np.ndarray, "rows ..."]) -> Num[np.ndarray, "rows ..."]:
+def as_inputs(inputs: Shaped[np.ndarray, "..."]) -> Num[np.ndarray, "rows ..."]:
     """Makes inputs numeric, with at least one axis besides the rows.
 
     Raises:
@@ -31,7 +31,7 @@ def as_inputs(inputs: Shaped[np.ndarray, "rows ..."]) -> Num[np.ndarray, "rows .
 
 
 def require_finite(
-    values: Num[np.ndarray, "rows ..."], what: str, columns: Sequence[str] = ()
+    values: Shaped[np.ndarray, "rows ..."], what: str, columns: Sequence[str] = ()
 ) -> None:
     """Refuses values that are not finite, or greater than can be squared.
 
@@ -126,8 +126,8 @@ def as_values(
 
 
 def standardised(
-    train: Num[np.ndarray, "train_rows ..."], *others: Num[np.ndarray, "rows ..."]
-) -> list[Float[np.ndarray, "rows ..."]]:
+    train: Num[np.ndarray, "_ ..."], *others: Num[np.ndarray, "_ ..."]
+) -> list[Float[np.ndarray, "_ ..."]]:
     """Shifts and scales to mean 0 and standard deviation 1 on the training rows.
 
     Tables and vectors are standardised column by column; images, which have three axes or more,

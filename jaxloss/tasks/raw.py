@@ -25,4 +25,4 @@ class RawData(NamedTuple):
     targets: Shaped[np.ndarray, "rows ..."]
     kind: Kind
     class_names: tuple[str, ...] = ()
-    test: tuple[Num[np.ndarray, "rows ..."], Shaped[np.ndarray, "rows ..."]] | None = None
+    test: tuple[Num[np.ndarray, "own ..."], Shaped[np.ndarray, "own ..."]] | None = None

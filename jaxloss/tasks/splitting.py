@@ -11,7 +11,7 @@ from jaxloss.errors import InvalidInputError, require
 MINIMUM_ROWS = 10
 """Fewer rows than this cannot be divided in three with any meaning (*assumed*)."""
 
-Rows = Int[np.ndarray, " rows"]
+Rows = Int[np.ndarray, " _"]
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ class SupervisedTask:
 
 def supervised_task(
     name: str,
-    inputs: Shaped[np.ndarray, "rows ..."],
-    targets: Shaped[np.ndarray, "rows ..."],
+    inputs: Shaped[np.ndarray, "..."],
+    targets: Shaped[np.ndarray, "..."],
     kind: Kind,
     *,
     model: Any = "mlp:50-50",
@@ -106,7 +106,7 @@ def supervised_task(
     direction: Direction | None = None,
     view: str | View | None = None,
     split: SplitSettings | None = None,
-    test: tuple[Shaped[np.ndarray, "rows ..."], Shaped[np.ndarray, "rows ..."]] | None = None,
+    test: tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] = (),
 ) -> SupervisedTask:
     """Makes a task from arrays: checks, divides and standardises them.

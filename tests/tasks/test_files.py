@@ -12,7 +12,10 @@ ROWS = 12
 
 
 def write_csv(folder, columns: dict, name="data.csv"):
-    lines = [",".join(columns), *(",".join(map(str, row)) for row in zip(*columns.values()))]
+    lines = [
+        ",".join(columns),
+        *(",".join(map(str, row)) for row in zip(*columns.values(), strict=True)),
+    ]
     path = folder / name
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -20,7 +20,7 @@ FRACTION = st.floats(0.05, 0.9)
 def test_splits_are_disjoint_and_hold_each_class_in_proportion(counts, fractions, seed, own_test):
     assume(sum(fractions) <= 1)
     classes = np.repeat(np.arange(len(counts)), counts)
-    splits = split_rows(classes, len(classes), SplitSettings(*fractions, seed), (), own_test)
+    splits = split_rows(classes, len(classes), SplitSettings(*fractions, seed=seed), (), own_test)
     together = np.concatenate(splits)
     assert len(set(together.tolist())) == len(together)
     wanted = np.array(fractions[:2]) / sum(fractions[:2]) if own_test else np.array(fractions)

@@ -30,8 +30,8 @@ def test_bundled_tasks_have_the_documented_sizes(name):
 def test_bundled_classes_keep_their_names():
     raw = bundled_data("breast_cancer")
     assert raw.class_names == ("malignant", "benign")
-    np.testing.assert_array_equal(raw.targets, datasets.load_breast_cancer()["target"])
-    with pytest.raises(InvalidInputError, match="unknown data set 'wines'; .* first: wine, "):
+    np.testing.assert_array_equal(raw.targets, datasets.load_breast_cancer(return_X_y=True)[1])
+    with pytest.raises(InvalidInputError, match=r"unknown data set 'wines'; .* first: wine, "):
         bundled_data("wines")
 
 
@@ -58,12 +58,12 @@ def test_settings_reach_the_task(tmp_path):
 
 def test_noise_is_added_to_training_and_never_to_the_test_split():
     clean, spoilt = (
-        load_task("diabetes", TaskSettings(outliers=rate, outlier_scale=3.0)) for rate in (0, 0.2)
+        load_task("diabetes", TaskSettings(outliers=rate, outlier_scale=3.0)) for rate in (0.0, 0.2)
     )
     changed = np.mean(np.asarray(clean.train.targets) != np.asarray(spoilt.train.targets))
     np.testing.assert_allclose(changed, 0.2, atol=0.01)
     np.testing.assert_array_equal(clean.test.targets, spoilt.test.targets)
-    clean, spoilt = (load_task("wine", TaskSettings(label_noise=rate)) for rate in (0, 0.3))
+    clean, spoilt = (load_task("wine", TaskSettings(label_noise=rate)) for rate in (0.0, 0.3))
     changed = np.mean(np.asarray(clean.train.targets) != np.asarray(spoilt.train.targets))
     np.testing.assert_allclose(changed, 0.3, atol=0.15)
     np.testing.assert_array_equal(clean.test.targets, spoilt.test.targets)
