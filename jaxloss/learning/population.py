@@ -9,6 +9,13 @@ from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import PyTree
 
 
+def jit_brief(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiles a program that runs for milliseconds: there, less optimising is time won."""
+    on_cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0} if on_cpu else {}
+    return jax.jit(function, compiler_options=options)
+
+
 def over_population(
     function: Callable[[PyTree, PyTree], PyTree], chunk: int
 ) -> Callable[[PyTree, PyTree], PyTree]:

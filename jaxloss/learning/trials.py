@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxloss.errors import require
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.learning.population import over_population
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.models.model import Variables
 from jaxloss.tasks.task import Split, Task
@@ -56,12 +57,15 @@ RunTrials = Callable[[ExampleLoss, PRNGKeyArray, int], Trials]
 OBSERVATIONS = 40
 """Points of a training curve."""
 
+SEEDS_AT_ONCE = 6
+"""Seeds that one call of a compiled program trains; further seeds take further calls."""
+
 
 def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> RunTrials:
     """Makes ``(loss, key, seeds) -> trials``.
 
     The same key gives every loss the same networks and batches, so that results can be compared in
-    pairs. Each loss is compiled to its own program (DESIGN: specialised), once for all seeds.
+    pairs. Each loss is compiled to its own program, which pays for long trainings of few losses.
     """
     observations = min(OBSERVATIONS, steps)
 
@@ -69,13 +73,12 @@ def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> Ru
         outputs = predict(task.model, variables, split.inputs)
         return task.metric.function(task.predictions(outputs), split.targets)
 
-    @partial(jax.jit, static_argnums=0)
-    def program(
-        loss: ExampleLoss, keys: PRNGKeyArray, training: Split, valid: Split, test: Split
-    ) -> tuple[Array, Array, Array]:
-        def one(key: PRNGKeyArray) -> tuple[Array, Array, Array]:
+    @lru_cache(maxsize=32)
+    def program(loss: ExampleLoss) -> Callable[[PyTree, PyTree], PyTree]:
+        def one(splits: tuple[Split, Split, Split], key_data: Array) -> tuple[Array, Array, Array]:
+            training, valid, test = splits
             variables, curve = train(
-                key,
+                jax.random.wrap_key_data(key_data),
                 task.model,
                 optimizer,
                 loss,
@@ -86,12 +89,11 @@ def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> Ru
             )
             return metric(variables, valid), metric(variables, test), curve
 
-        return jax.vmap(one)(keys)
+        return over_population(one, -(-SEEDS_AT_ONCE // jax.local_device_count()))
 
     def run(loss: ExampleLoss, key: PRNGKeyArray, seeds: int) -> Trials:
-        keys = jax.random.split(key, seeds)
-        results = program(loss, keys, task.train, task.valid, task.test)
-        return Trials(*(np.asarray(result) for result in results))
+        keys = jax.random.key_data(jax.random.split(key, seeds))
+        return Trials(*program(loss)((task.train, task.valid, task.test), keys))
 
     return run
 

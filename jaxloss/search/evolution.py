@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxloss.learning.filters import Archive, empty_archive
+from jaxloss.learning.population import jit_brief
 from jaxloss.learning.trials import Finalist, judge_finalists, trial_runner
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.forms import TaskLossForm, TreeForm
@@ -59,12 +60,12 @@ def evolution(
     run_trials = trial_runner(task, settings.optimizer, settings.trial.steps)
     origin = (("method", method), ("task", task.name), ("model", task.model.name))
 
-    @jax.jit
+    @jit_brief
     def grow(key: PRNGKeyArray) -> Array:
         genomes = first_population(key, alphabet, settings.variation, settings.population)
         return genomes.at[: len(seeds)].set(np.array(seeds)) if seeds else genomes
 
-    @jax.jit
+    @jit_brief
     def vary(key: PRNGKeyArray, generation: Array, genomes: Array, fitness: Array) -> Array:
         key = jax.random.fold_in(key, generation)
         return next_generation(key, alphabet, settings.variation, genomes, fitness)

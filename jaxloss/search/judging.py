@@ -18,7 +18,7 @@ from jaxloss.learning.filters import (
 )
 from jaxloss.learning.fitness import partial_training
 from jaxloss.learning.inner import ExampleLoss, predict
-from jaxloss.learning.population import over_population
+from jaxloss.learning.population import jit_brief, over_population
 from jaxloss.learning.unroll import LocalSearchSettings, local_search
 from jaxloss.losses.interpreter import assemble, interpret
 from jaxloss.losses.tree import fresh_weights
@@ -53,7 +53,7 @@ class Verdicts(NamedTuple):
     dropped: dict[str, int]
 
 
-class _Programs(NamedTuple):
+class CandidatePrograms(NamedTuple):
     """The compiled parts of the way, each ``(shared, candidates) -> results``."""
 
     describe: Callable[[PRNGKeyArray, Int[np.ndarray, "trees capacity"]], tuple[Array, Array]]
@@ -85,7 +85,7 @@ def tree_judge(
         tuning: of local search; None keeps all weights at 1 (GP-LFL).
         alphabet: of the genomes.
     """
-    programs = _programs(task, settings, tuning, alphabet)
+    programs = candidate_programs(task, settings, tuning, alphabet)
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
     before = settings.rejection.when in ("before", "both")
     after = settings.rejection.when in ("after", "both")
@@ -159,12 +159,13 @@ def _first_of_each(hashes: np.ndarray) -> list[int]:
     return list(seen.values())
 
 
-def _programs(
+def candidate_programs(
     task: Task,
     settings: GeneticSettings,
     tuning: LocalSearchSettings | None,
     alphabet: Alphabet,
-) -> _Programs:
+) -> CandidatePrograms:
+    """Makes the compiled parts that `tree_judge` runs one after the other; same arguments."""
     see = task.view.see
 
     def bind(genome: Genome) -> Callable[[Array], ExampleLoss]:
@@ -179,7 +180,7 @@ def _programs(
 
         return with_weights
 
-    @jax.jit
+    @jit_brief
     def describe(key: PRNGKeyArray, genomes: np.ndarray) -> tuple[Array, Array]:
         hashes = jax.vmap(lambda genome: canonical_hash(alphabet, genome))(genomes)
         edges, trees = alphabet.capacity - 1, genomes.shape[0]
@@ -230,7 +231,7 @@ def _programs(
 
     chunk = settings.chunk or default_chunk(settings.population)
     lifted = (over_population(part, chunk) for part in (improve, tune, norms, train))
-    return _Programs(describe, *lifted)
+    return CandidatePrograms(describe, *lifted)
 
 
 def default_chunk(population: int) -> int:
