@@ -236,4 +236,4 @@ def candidate_programs(
 
 def default_chunk(population: int) -> int:
     """Chooses how many candidates run at once: few on a CPU, so that few are mere copies."""
-    return min(population, 8) if jax.default_backend() == "cpu" else population
+    return min(population, 4) if jax.default_backend() == "cpu" else population

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import sympy
 
@@ -130,18 +130,31 @@ class Expression:
         """
         like = self.variables[0] if self.variables else "f"
 
-        def terminal(head: str | float) -> str:
-            text = print_terminal(head)
-            if isinstance(head, str) or library == "jax":
-                return text
-            # Torch's functions take no bare numbers.
-            return f"torch.full_like({like}, {text})"
+        def array(part: _Code) -> str:
+            # Torch's functions take no bare numbers; its operators do.
+            number = part.is_number and library == "torch"
+            return f"torch.full_like({like}, {part.text})" if number else part.text
 
-        def function(primitive: Primitive, parts: Sequence[str]) -> str:
+        def function(primitive: Primitive, parts: Sequence[_Code]) -> _Code:
+            if primitive.name in ("add", "sub", "mul"):
+                texts = [part.text for part in parts]
+                is_number = all(part.is_number for part in parts)
+            else:
+                texts, is_number = [array(part) for part in parts], False
             template = primitive.jax_code if library == "jax" else primitive.torch_code
-            return template.format(*parts)
+            return _Code(template.format(*texts), is_number)
 
-        return self.fold(terminal, function)
+        def terminal(head: str | float) -> _Code:
+            return _Code(print_terminal(head), not isinstance(head, str))
+
+        return array(self.fold(terminal, function))
+
+
+class _Code(NamedTuple):
+    """Source of a subtree, and whether it is a bare number rather than an array."""
+
+    text: str
+    is_number: bool
 
 
 def print_terminal(head: str | float) -> str:

@@ -1,4 +1,4 @@
-"""Measures what the early rejection test is worth: run with ``python tests/benchmarks/rejection.py``.
+"""Measures what the early rejection test is worth: ``python tests/benchmarks/rejection.py``.
 
 Random trees go through the rejection test with fresh weights, through local search, through the
 same test with tuned weights, and through partial training, whatever the tests said. The table

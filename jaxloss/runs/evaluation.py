@@ -1,0 +1,175 @@
+"""Repeats the comparison of a saved loss with the task loss, on its own or on another task."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+from rich.console import Console
+
+from jaxloss.errors import InvalidInputError, require
+from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.runs.comparison import Comparison, compare, comparison_data, verdict
+from jaxloss.runs.folder import write_json
+from jaxloss.runs.people import own_code_errors, require_working_metric
+from jaxloss.runs.records import made_with
+from jaxloss.runs.settings import require_seed
+from jaxloss.runs.summary import print_comparison
+from jaxloss.runs.words import plural
+from jaxloss.tasks.registry import TaskSettings, load_task
+from jaxloss.tasks.task import Task
+
+EVALUATION = 0xE7A1_5EED
+"""Folded into the key of an evaluation, so that it repeats nothing of a run with its seed."""
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """One evaluation of a saved loss.
+
+    Raises:
+        InvalidInputError: a number is out of range.
+    """
+
+    loss: str
+    """Path of a loss.json."""
+    task: str = "diabetes"
+    """What `jaxloss.load_task` takes."""
+    problem: TaskSettings = field(default_factory=TaskSettings)
+    """Network, metric and splits."""
+    optimizer: BaseOptimizerSettings = field(default_factory=BaseOptimizerSettings)
+    """Optimiser of the trainings."""
+    steps: int = 2000
+    """Training steps under each loss."""
+    seeds: int = 10
+    """Trainings under each loss."""
+    seed: int = 0
+    """Seed of the trainings."""
+    out: str | None = None
+    """File for the results as JSON; none by default."""
+
+    def __post_init__(self) -> None:
+        require(self.steps >= 1, f"steps must be 1 or more, got {self.steps}")
+        require(self.seeds >= 2, f"a comparison needs 2 seeds or more, got {self.seeds}")
+        require_seed(self.seed)
+
+
+def load_loss(path: str | Path) -> LearnedLoss:
+    """Reads a saved loss.
+
+    Raises:
+        InvalidInputError: there is no such file, or it holds no learned loss.
+    """
+    try:
+        text = Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidInputError(f"{path} cannot be read: {reason}") from error
+    try:
+        return LearnedLoss.from_json(text)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def evaluate(settings: EvaluationSettings, console: Console | None = None) -> Comparison:
+    """Compares a saved loss with the task loss and prints what came of it.
+
+    Raises:
+        InvalidInputError: the loss cannot be read or does not fit the task, or the task cannot be
+            made.
+    """
+    console = console or Console()
+    loss = load_loss(settings.loss)
+    task = load_task(settings.task, settings.problem)
+    require_fit(loss, task)
+    require_working_metric(task)
+    where = f"{task.name}, {task.model.name}"
+    console.print(
+        f"training on {where}: {plural(settings.seeds, 'seed')} under the task loss and as many "
+        f"under {loss.formula()}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+    key = jax.random.fold_in(jax.random.key(settings.seed), EVALUATION)
+    with own_code_errors(task):
+        comparison = compare(task, settings.optimizer, settings.steps, key, settings.seeds, loss)
+    print_comparison(console, comparison)
+    console.print(verdict(comparison), markup=False, highlight=False, soft_wrap=True)
+    if settings.out is not None:
+        _write(Path(settings.out), comparison, task)
+        console.print(f"results:  {settings.out}", markup=False, highlight=False, soft_wrap=True)
+    return comparison
+
+
+def require_fit(loss: LearnedLoss, task: Task) -> None:
+    """Refuses a loss that was learned on other variables than the task shows.
+
+    Raises:
+        InvalidInputError: says what the loss and the task see.
+    """
+    kinds = {
+        "softmax": "class probabilities (softmax view, classification)",
+        "sigmoid": "one probability (sigmoid view, two classes)",
+        "identity": "predicted values (identity view, regression)",
+    }
+    require(
+        loss.view == task.view.name,
+        f"the loss was learned on {kinds.get(loss.view, loss.view)}, but {task.name} shows its "
+        f"losses {kinds.get(task.view.name, task.view.name)}; choose a task of the same kind",
+    )
+
+
+def _write(path: Path, comparison: Comparison, task: Task) -> None:
+    data = {"task": task.name, "model": task.model.name, **comparison_data(comparison)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, data | {"made_with": made_with()})
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be written: {error.strerror}") from error
+
+
+class LearnedOn(NamedTuple):
+    """The task that a loss was learned on, as far as is known.
+
+    Attributes:
+        task: what `load_task` takes, or None.
+        problem: network, metric and splits.
+        optimizer: optimiser of the trainings.
+        steps: training steps.
+    """
+
+    task: str | None
+    problem: TaskSettings
+    optimizer: BaseOptimizerSettings
+    steps: int
+
+
+def learned_on(path: str | Path) -> LearnedOn:
+    """Finds out from a run folder around ``path``, or else from the loss itself, what it is for.
+
+    Raises:
+        InvalidInputError: the loss cannot be read.
+    """
+    from jaxloss.tasks.bundled import BUNDLED_NAMES
+
+    loss = load_loss(path)
+    beside = Path(path).parent / "settings.json"
+    usual = EvaluationSettings(loss=str(path))
+    try:
+        run = json.loads(beside.read_text("utf-8"))["settings"]
+        return LearnedOn(
+            run["task"],
+            TaskSettings(**run["problem"]),
+            BaseOptimizerSettings(**run["search"]["optimizer"]),
+            run["search"]["trial"]["steps"],
+        )
+    # Settings beside the loss are a convenience; any that do not fit are as good as none.
+    except (OSError, ValueError, KeyError, TypeError):
+        origin = dict(loss.origin)
+        known = origin.get("task") in BUNDLED_NAMES
+        return LearnedOn(
+            origin["task"] if known else None, usual.problem, usual.optimizer, usual.steps
+        )

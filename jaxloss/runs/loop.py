@@ -1,0 +1,180 @@
+"""The host loop around a search: folder, generations, checkpoints, comparison, report."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+from rich.console import Console
+
+from jaxloss.learning.trials import Finalist
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.runs import checkpoint
+from jaxloss.runs.comparison import Comparison, compare, comparison_key
+from jaxloss.runs.findings import Findings
+from jaxloss.runs.folder import RunFolder, check_folder, open_folder, write_atomically
+from jaxloss.runs.people import own_code_errors, require_working_metric
+from jaxloss.runs.progress import Overview, Progress, make_progress
+from jaxloss.runs.records import (
+    GenerationRecord,
+    append_record,
+    generation_record,
+    keep_records,
+    write_front,
+    write_results,
+)
+from jaxloss.runs.report import write_report
+from jaxloss.runs.settings import RunSettings
+from jaxloss.runs.summary import print_summary
+from jaxloss.runs.words import plural
+from jaxloss.search.registry import method_named
+from jaxloss.search.search import FrontEntry, Search
+from jaxloss.tasks.registry import load_task
+from jaxloss.tasks.task import Task
+
+
+class RunResult(NamedTuple):
+    """What a run came to.
+
+    Attributes:
+        folder: where its files lie.
+        loss: the winner, which is in ``loss.json``; the task loss if nothing beat it.
+        learned: whether the winner is a learned loss.
+        finalists: the losses that were trained again, best first.
+        front: losses that no smaller one beats.
+        comparison: of the best learned loss with the task loss; None if no candidate survived.
+        report: path of the report.
+    """
+
+    folder: Path
+    loss: LearnedLoss
+    learned: bool
+    finalists: list[Finalist]
+    front: list[FrontEntry]
+    comparison: Comparison | None
+    report: Path
+
+
+def run_search(settings: RunSettings, console: Console | None = None) -> RunResult:
+    """Runs a search from its first generation, or the first that is missing, to its report.
+
+    Args:
+        settings: the run.
+        console: where progress is shown; standard output by default.
+
+    Raises:
+        InvalidInputError: the task, the settings or the folder cannot be used; then nothing has
+            been written.
+    """
+    console = console or Console()
+    check_folder(settings)
+    task = load_task(settings.task, settings.problem)
+    require_working_metric(task)
+    search = method_named(settings.method).make(task, settings.search)
+    with open_folder(settings, task) as folder, own_code_errors(task):
+        overview = _overview(settings, task, folder, search)
+        with make_progress(console, overview) as progress:
+            state, records = _generations(settings, search, folder, progress)
+            findings = _conclude(settings, task, search, state, records, progress)
+            progress.phase("writing the report")
+            _write(folder, findings, task)
+        print_summary(console, findings, folder)
+    first = findings.finalists[0]
+    return RunResult(
+        folder.path,
+        first.loss,
+        first.learned,
+        findings.finalists,
+        findings.front,
+        findings.comparison,
+        folder.report,
+    )
+
+
+def _generations(
+    settings: RunSettings, search: Search, folder: RunFolder, progress: Progress
+) -> tuple[Any, list[GenerationRecord]]:
+    """Runs what is missing of the search; every generation ends in a record and a checkpoint."""
+    progress.phase("preparing the search")
+    state = search.init(jax.random.key(settings.seed))
+    done = 0
+    folder.checkpoints.mkdir(exist_ok=True)
+    restored = checkpoint.restore(
+        folder.checkpoints,
+        state,
+        lambda path: progress.note(f"the checkpoint {path} is damaged; using the one before it"),
+    )
+    if restored is not None:
+        done, state = restored
+    records = keep_records(folder.generations, done)
+    if settings.resume:
+        progress.note(f"resumed after {plural(done, 'generation')} of {search.steps}")
+    if done < search.steps:
+        progress.phase("compiling; the first generation takes longest")
+    for _ in range(done, search.steps):
+        started = time.perf_counter()
+        state, info = search.step(state)
+        record = generation_record(info, time.perf_counter() - started)
+        records.append(record)
+        append_record(folder.generations, record)
+        progress.generation(records)
+        checkpoint.save(folder.checkpoints, record.generation, state)
+    return state, records
+
+
+def _conclude(
+    settings: RunSettings,
+    task: Task,
+    search: Search,
+    state: Any,
+    records: list[GenerationRecord],
+    progress: Progress,
+) -> Findings:
+    """Names the winner and compares the best learned loss with the task loss."""
+    trial = settings.search.trial
+    front = search.front(state)
+    progress.phase(
+        f"training with the best {plural(min(trial.finalists, len(front)), 'loss', 'losses')} "
+        f"and the task loss again ({trial.finalist_seeds} fresh seeds each)"
+    )
+    finalists = search.finalists(state)
+    learned = next((finalist.loss for finalist in finalists if finalist.learned), None)
+    comparison = None
+    if learned is not None:
+        progress.phase(
+            f"comparing the best learned loss with the task loss on the test split "
+            f"({trial.seeds} seeds each)"
+        )
+        comparison = compare(
+            task,
+            settings.search.optimizer,
+            trial.steps,
+            comparison_key(settings.seed),
+            trial.seeds,
+            learned,
+        )
+    return Findings(settings, records, front, finalists, comparison)
+
+
+def _write(folder: RunFolder, findings: Findings, task: Task) -> None:
+    write_front(folder.front, findings.front)
+    write_results(folder, findings.finalists, findings.comparison)
+    write_report(folder, findings, task.metric.name, task.metric.higher_is_better)
+    # Last: where this file is, the run is complete.
+    write_atomically(folder.loss, findings.winner.to_json())
+
+
+def _overview(settings: RunSettings, task: Task, folder: RunFolder, search: Search) -> Overview:
+    rows = [split.inputs.shape[0] for split in (task.train, task.valid, task.test)]
+    better = "higher" if task.metric.higher_is_better else "lower"
+    population = settings.search.population
+    lines = (
+        f"task     {task.name}: {rows[0]} examples to train, {rows[1]} to validate, "
+        f"{rows[2]} to test",
+        f"model    {task.model.name}; metric {task.metric.name} ({better} is better); "
+        f"task loss {task.task_loss_name}",
+        f"search   {settings.method}: {plural(search.steps, 'generation')} of {population} "
+        f"candidates, seed {settings.seed}",
+        f"results  {folder.path}",
+    )
+    return Overview(lines, search.steps, task.metric.name, task.metric.higher_is_better)

@@ -1,0 +1,63 @@
+"""A learned loss as source that a person pastes into their own training loop."""
+
+from typing import Literal
+
+from jaxloss.losses.learned import LearnedLoss
+
+_ARGUMENTS = {
+    "softmax": "outputs: logits [batch, classes]; targets: class numbers, or one-hot rows",
+    "sigmoid": "outputs: logits; targets: 0 or 1, one for each output",
+    "identity": "outputs: predicted values; targets: one value for each output",
+}
+
+_JAX_VIEWS = {
+    "softmax": """\
+    if targets.ndim < outputs.ndim:
+        targets = jax.nn.one_hot(targets, outputs.shape[-1])
+    f = jax.nn.softmax(outputs, axis=-1)
+    y = targets.astype(outputs.dtype)""",
+    "sigmoid": """\
+    f = jax.nn.sigmoid(outputs)
+    y = targets.reshape(outputs.shape).astype(outputs.dtype)""",
+    "identity": """\
+    f = outputs
+    y = targets.reshape(outputs.shape).astype(outputs.dtype)""",
+}
+
+_TORCH_VIEWS = {
+    "softmax": """\
+    if targets.ndim < outputs.ndim:
+        targets = torch.nn.functional.one_hot(targets, outputs.shape[-1])
+    f = torch.softmax(outputs, dim=-1)
+    y = targets.to(outputs.dtype)""",
+    "sigmoid": """\
+    f = torch.sigmoid(outputs)
+    y = targets.reshape(outputs.shape).to(outputs.dtype)""",
+    "identity": """\
+    f = outputs
+    y = targets.reshape(outputs.shape).to(outputs.dtype)""",
+}
+
+_IMPORTS = {"jax": "import jax\nimport jax.numpy as jnp", "torch": "import torch"}
+
+
+def paste_code(loss: LearnedLoss, library: Literal["jax", "torch"]) -> str:
+    """Writes a function ``learned_loss(outputs, targets)`` that needs nothing but the library.
+
+    It takes what optax's losses take and returns one value for each example.
+
+    Args:
+        loss: the learned loss.
+        library: ``"jax"`` or ``"torch"``.
+    """
+    views = _JAX_VIEWS if library == "jax" else _TORCH_VIEWS
+    axis = "axis" if library == "jax" else "dim"
+    return (
+        f"{_IMPORTS[library]}\n\n\n"
+        "def learned_loss(outputs, targets):\n"
+        '    """Gives one value for each example; train on the mean.\n\n'
+        f'    {_ARGUMENTS[loss.view]}.\n    """\n'
+        f"{views[loss.view]}\n"
+        f"    values = {loss.code(library)}\n"
+        f"    return values.reshape(values.shape[0], -1).sum({axis}=1)\n"
+    )

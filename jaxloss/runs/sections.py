@@ -1,0 +1,228 @@
+"""The sections of a report, each a list of blocks."""
+
+import json
+
+import numpy as np
+
+from jaxloss.learning.trials import Finalist
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.runs.comparison import Comparison, p_text
+from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
+from jaxloss.runs.findings import Findings
+from jaxloss.runs.paste import paste_code
+from jaxloss.runs.records import GenerationRecord, made_with
+from jaxloss.runs.settings import RunSettings, command, settings_data
+from jaxloss.runs.statistics import summarise
+from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
+
+
+def formula_section(findings: Findings) -> list[Block]:
+    """Shows the loss that the run hands over."""
+    learned = findings.finalists[0].learned
+    loss = findings.winner
+    meaning = {
+        "identity": "f is the prediction and y the target",
+        "softmax": "f is the predicted probability of a class and y is 1 for the right class and "
+        "0 for the others; values are summed over the classes",
+        "sigmoid": "f is the predicted probability and y is 1 or 0",
+    }[loss.view]
+    quotient = " a / b stands for a / sqrt(1 + b²)." if " / " in loss.formula() else ""
+    return [
+        Heading("Learned loss" if learned else "Task loss (nothing beat it)"),
+        Code(f"loss(f, y) = {loss.formula()}"),
+        Paragraph(
+            f"Here {meaning}.{quotient} Numbers are rounded; loss.json and the code below hold "
+            "them in full."
+        ),
+        Paragraph("LaTeX:"),
+        Code(loss.latex(), "latex"),
+    ]
+
+
+def comparison_table(comparison: Comparison, interval: bool = True) -> Table:
+    """Sets the two losses side by side: mean ± standard deviation over seeds, and the test."""
+    rows = []
+    for split, name in (("test", "test split"), ("valid", "validation split")):
+        result = getattr(comparison, split)
+        sides = [
+            mean_and_deviation(*summarise(getattr(trials, split))[:2])
+            for trials in (comparison.task_trials, comparison.learned_trials)
+        ]
+        middle = [number(result.difference, 3)]
+        if interval:
+            middle.append(f"{number(result.low, 3)} to {number(result.high, 3)}")
+        rows.append((name, *sides, *middle, p_text(result.p)))
+    middle = ["difference"] + (["95 % interval"] if interval else [])
+    return Table((comparison.metric, "task loss", "learned loss", *middle, "paired p"), tuple(rows))
+
+
+def comparison_section(comparison: Comparison | None, pictures: dict[str, Picture]) -> list[Block]:
+    """Shows the evidence: both losses over all seeds."""
+    if comparison is None:
+        return []
+    direction = "higher" if comparison.higher_is_better else "lower"
+    seeds = tuple(
+        (str(seed + 1), *(number(float(values[seed])) for values in columns))
+        for columns in [
+            (
+                comparison.task_trials.test,
+                comparison.learned_trials.test,
+                comparison.task_trials.valid,
+                comparison.learned_trials.valid,
+            )
+        ]
+        for seed in range(comparison.seeds)
+    )
+    return [
+        Heading("Comparison with the task loss"),
+        Paragraph(
+            f"{plural(comparison.seeds, 'training')} of {comparison.steps} steps under each loss, "
+            "from the same networks and batches in pairs, none of which the search has seen. "
+            f"Task loss: {comparison.task_loss.formula()}. "
+            f"Learned loss: {comparison.learned.formula()}. "
+            f"Mean ± standard deviation over seeds; {direction} is better. "
+            f"p is that of the paired t-test.{_unit(comparison)}"
+        ),
+        comparison_table(comparison),
+        Paragraph("Seed by seed:"),
+        Table(
+            (
+                "seed",
+                "task loss, test",
+                "learned loss, test",
+                "task loss, validation",
+                "learned loss, validation",
+            ),
+            seeds,
+        ),
+        pictures["training"],
+    ]
+
+
+def _unit(comparison: Comparison) -> str:
+    if comparison.learned.view != "identity":
+        return ""
+    return (
+        " Targets are standardised: errors are in standard deviations of the training targets, "
+        "squared errors in their squares."
+    )
+
+
+def loss_curves_section(pictures: dict[str, Picture]) -> list[Block]:
+    """Shows the shapes of both losses."""
+    if "loss" not in pictures:
+        return []
+    return [
+        Heading("The learned loss beside the task loss"),
+        Paragraph(
+            "Each curve is shifted and scaled to lie within 0 and 1: only the shape is compared."
+        ),
+        pictures["loss"],
+    ]
+
+
+def finalists_section(
+    finalists: list[Finalist], higher_is_better: bool, metric: str
+) -> list[Block]:
+    """Lists the losses that were trained again, the task loss among them."""
+    sign = -1.0 if higher_is_better else 1.0
+    rows = tuple(
+        (
+            str(place + 1),
+            "learned" if finalist.learned else "task loss",
+            mean_and_deviation(
+                sign * finalist.mean,
+                float(np.std(finalist.fitness, ddof=1))
+                if np.isfinite(finalist.mean) and len(finalist.fitness) > 1
+                else float("nan"),
+            ),
+            finalist.loss.formula(),
+        )
+        for place, finalist in enumerate(finalists)
+    )
+    return [
+        Heading("Finalists"),
+        Paragraph(
+            "The best losses of the search and the task loss, each trained again with fresh seeds; "
+            f"the first is handed over. {metric} on the validation split, mean ± standard "
+            "deviation."
+        ),
+        Table(("", "loss", metric, "formula"), rows),
+    ]
+
+
+def front_section(
+    findings: Findings, pictures: dict[str, Picture], higher_is_better: bool, metric: str
+) -> list[Block]:
+    """Lists the losses that no smaller one beats."""
+    sign = -1.0 if higher_is_better else 1.0
+    rows = tuple(
+        (str(entry.size), number(sign * entry.fitness), entry.loss.formula())
+        for entry in findings.front
+    )
+    return [
+        Heading("Size against fitness"),
+        Paragraph(
+            "Losses that no smaller one beats, by the short trainings of the search. These values "
+            "are the best of many, so expect longer trainings to come out less far apart."
+        ),
+        Table(("size", metric, "formula"), rows),
+        pictures["front"],
+    ]
+
+
+def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]) -> list[Block]:
+    """Tells what became of the candidates."""
+    candidates = sum(record.candidates for record in records)
+    trained = sum(record.trained for record in records)
+    names = list(dict.fromkeys(name for record in records for name in record.dropped))
+    rows = [("candidates", str(candidates), "")]
+    trained_row = ("trained with", str(trained), "a network was trained and scored")
+    for name in names:
+        words = FILTER_WORDS.get(name)
+        count = sum(record.dropped.get(name, 0) for record in records)
+        # This last one counts among the trained.
+        rows += [trained_row] if name == "not finite" else []
+        rows.append((words.short, str(count), words.meaning) if words else (name, str(count), ""))
+    rows += [] if "not finite" in names else [trained_row]
+    seconds = sum(record.seconds for record in records)
+    return [
+        Heading("The search"),
+        Paragraph(
+            f"{plural(len(records), 'generation')} took {duration(seconds)}, compilation included. "
+            "Most candidates are dropped by cheap tests before a network is trained with them:"
+        ),
+        Table(("", "count", "meaning"), tuple(rows)),
+        pictures["fitness"],
+    ]
+
+
+def paste_section(loss: LearnedLoss) -> list[Block]:
+    """Gives source for a person's own training loop."""
+    scaled = (
+        " It was learned on targets of mean 0 and standard deviation 1; scale yours alike."
+        if loss.view == "identity"
+        else ""
+    )
+    return [
+        Heading("Code to paste"),
+        Paragraph(
+            "JAX: take jax.grad of jnp.mean(learned_loss(outputs, targets)) and hand it to any "
+            f"optax optimiser.{scaled}"
+        ),
+        Code(paste_code(loss, "jax"), "python"),
+        Paragraph("PyTorch: learned_loss(model(inputs), targets).mean().backward()."),
+        Code(paste_code(loss, "torch"), "python"),
+    ]
+
+
+def repeat_section(settings: RunSettings) -> list[Block]:
+    """Says how to repeat the run, and what it ran with."""
+    versions = ", ".join(f"{name} {value}" for name, value in made_with().items())
+    return [
+        Heading("How to repeat this"),
+        Code(command(settings), "sh"),
+        Paragraph(f"Made with {versions}."),
+        Paragraph("All settings:"),
+        Code(json.dumps(settings_data(settings), indent=2), "json"),
+    ]

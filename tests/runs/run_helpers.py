@@ -1,0 +1,103 @@
+"""A method that costs nothing beside the real ones, and what many tests use."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+from rich.console import Console
+
+from jaxloss import LearnedLoss, TreeForm, parse
+from jaxloss.learning.trials import Finalist, TrialSettings
+from jaxloss.runs.comparison import task_loss_of
+from jaxloss.runs.loop import RunResult
+from jaxloss.runs.settings import RunSettings
+from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.settings import GeneticSettings
+from jaxloss.tasks import Task
+
+CACHE_SETTINGS = {
+    "jax_compilation_cache_dir": None,
+    "jax_persistent_cache_min_compile_time_secs": 0.0,
+    "jax_persistent_cache_min_entry_size_bytes": 0,
+}
+
+
+@dataclass(frozen=True)
+class DrawSettings(GeneticSettings):
+    """Settings of the method below."""
+
+    task_loss_wins: bool = False
+    """Whether the task loss is the best finalist."""
+
+
+class DrawState(NamedTuple):
+    key: PRNGKeyArray
+    generation: np.int32
+    best: Float[np.ndarray, ""]
+    history: Float[np.ndarray, " generations"]
+    nothing: Float[np.ndarray, "generations 0"]
+
+
+def draw(task: Task, settings: DrawSettings) -> Search:
+    """Draws one number a generation; the smallest is the weight of the loss that it has learned."""
+
+    def loss(weight: float) -> LearnedLoss:
+        form = TreeForm(parse("square(sub(f, y))"))
+        return LearnedLoss(form, (1.0 + abs(weight), 1.0, 1.0), task.view.name)
+
+    def init(key: PRNGKeyArray) -> DrawState:
+        steps = settings.generations
+        empty = np.zeros((steps, 0), np.float32)
+        return DrawState(
+            key, np.int32(0), np.array(np.inf, np.float32), np.zeros(steps, np.float32), empty
+        )
+
+    def step(state: DrawState) -> tuple[DrawState, Info]:
+        key, draw_key = jax.random.split(state.key)
+        number: Array = jax.random.normal(draw_key)
+        history = state.history.copy()
+        history[state.generation] = number
+        best = np.minimum(state.best, np.asarray(number))
+        after = DrawState(key, state.generation + np.int32(1), best, history, state.nothing)
+        dropped = {"archive": 1, "not finite": 0}
+        info = Info(int(state.generation), float(best), loss(float(best)), 4, 3, dropped)
+        return after, info
+
+    def finalists(state: DrawState) -> list[Finalist]:
+        learned = Finalist(loss(float(state.best)), np.array([1.0, 2.0]), learned=True)
+        usual = Finalist(task_loss_of(task), np.array([1.5, 1.5]), learned=False)
+        return [usual, learned] if settings.task_loss_wins else [learned, usual]
+
+    def front(state: DrawState) -> list[FrontEntry]:
+        return [FrontEntry(loss(float(state.best)), 4, float(state.best))]
+
+    return Search(
+        init, step, lambda state: finalists(state)[0].loss, front, finalists, settings.generations
+    )
+
+
+QUICK_TRIAL = TrialSettings(steps=10, finalists=1, finalist_seeds=2, seeds=3)
+
+
+class Finished(NamedTuple):
+    settings: RunSettings
+    result: RunResult
+    printed: str
+
+
+def quiet() -> Console:
+    """A console that nobody reads."""
+    return Console(file=io.StringIO(), width=200)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All files of a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -1,0 +1,80 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from run_helpers import Finished, quiet
+
+from jaxloss import InvalidInputError, LearnedLoss, TaskSettings, TreeForm, parse
+from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.losses import forms
+from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
+
+
+@pytest.fixture
+def settings(finished: Finished, tmp_path: Path) -> EvaluationSettings:
+    return EvaluationSettings(
+        loss=str(finished.result.folder / "loss.json"),
+        problem=TaskSettings(model="linear"),
+        steps=10,
+        seeds=3,
+        out=str(tmp_path / "deep" / "results.json"),
+    )
+
+
+def test_a_saved_loss_is_compared_again(settings: EvaluationSettings, finished: Finished) -> None:
+    comparison = evaluate(settings, quiet())
+    assert finished.result.comparison is not None
+    assert comparison.seeds == 3
+    assert comparison.learned == finished.result.loss
+    # Fresh seeds: nothing of the run is repeated.
+    assert not set(comparison.task_trials.test) & set(finished.result.comparison.task_trials.test)
+    assert settings.out is not None
+    data = json.loads(Path(settings.out).read_text())
+    np.testing.assert_allclose(
+        data["learned_loss"]["test"]["seeds"], comparison.learned_trials.test
+    )
+
+
+def test_a_loss_equal_to_the_task_loss_makes_no_difference(
+    settings: EvaluationSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "mse.json"
+    path.write_text(LearnedLoss(forms.TaskLossForm("mse"), (), "identity").to_json())
+    comparison = evaluate(replace(settings, loss=str(path), out=None), quiet())
+    np.testing.assert_array_equal(comparison.learned_trials.test, comparison.task_trials.test)
+    assert comparison.test.p == 1.0
+
+
+def test_a_loss_moves_to_another_task_of_its_kind(
+    settings: EvaluationSettings, tmp_path: Path
+) -> None:
+    path = tmp_path / "loss.json"
+    loss = LearnedLoss(TreeForm(parse("square(sub(f, y))")), (1.0, 1.0, 1.0), "softmax")
+    path.write_text(loss.to_json())
+    other = replace(settings, loss=str(path), task="wine", out=None)
+    assert evaluate(other, quiet()).metric == "error_rate"
+    with pytest.raises(InvalidInputError, match=r"class probabilities.*predicted values"):
+        evaluate(replace(other, task="diabetes"), quiet())
+
+
+def test_the_run_around_a_loss_says_what_it_was_for(finished: Finished, tmp_path: Path) -> None:
+    known = learned_on(finished.result.folder / "loss.json")
+    assert known.task == "diabetes"
+    assert known.problem == finished.settings.problem
+    assert known.steps == finished.settings.search.trial.steps
+    alone = tmp_path / "loss.json"
+    alone.write_bytes((finished.result.folder / "loss.json").read_bytes())
+    known = learned_on(alone)
+    assert known.task == "diabetes"
+    assert known.problem == TaskSettings()
+    assert known.optimizer == BaseOptimizerSettings()
+
+
+@pytest.mark.parametrize("change", [{"seeds": 1}, {"steps": 0}, {"seed": -1}])
+def test_numbers_out_of_range_are_refused(
+    settings: EvaluationSettings, change: dict[str, int]
+) -> None:
+    with pytest.raises(InvalidInputError, match=next(iter(change))):
+        replace(settings, **change)
