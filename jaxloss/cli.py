@@ -9,6 +9,7 @@ import tyro
 
 from jaxloss.errors import InvalidInputError, unknown_name
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.runs.devices import use_all_cores
 from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.records import jaxloss_version
@@ -129,6 +130,7 @@ def _run(words: list[str]) -> int:
         return 0
     if words[0] not in _COMMANDS:
         raise unknown_name("command", words[0], _COMMANDS)
+    use_all_cores()
     _COMMANDS[words[0]](words[1:])
     return 0
 

@@ -1,7 +1,9 @@
 """A whole population in one program: chunks of one size, spread over the local devices."""
 
-from collections.abc import Callable
-from typing import Any
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,19 +18,31 @@ def jit_brief(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function, compiler_options=options)
 
 
-def over_population(
-    function: Callable[[PyTree, PyTree], PyTree], chunk: int
-) -> Callable[[PyTree, PyTree], PyTree]:
+class PopulationProgram(NamedTuple):
+    """A function of one candidate, lifted to any number of them.
+
+    Attributes:
+        run: ``(shared, candidates) -> results`` with a leading axis of candidates on the arrays of
+            ``candidates`` and ``results``; results are numpy arrays.
+        prepare: ``(shared, candidates) -> None`` compiles what ``run`` will need for such
+            arguments; without it the first ``run`` compiles.
+    """
+
+    run: Callable[[PyTree, PyTree], PyTree]
+    prepare: Callable[[PyTree, PyTree], None]
+
+    def __call__(self, shared: PyTree, candidates: PyTree) -> PyTree:
+        """Runs the program."""
+        return self.run(shared, candidates)
+
+
+def over_population(function: Callable[[PyTree, PyTree], PyTree], chunk: int) -> PopulationProgram:
     """Lifts a function of one candidate to any number of them.
 
     Args:
         function: ``(shared, candidate) -> result``, pure.
         chunk: how many candidates each device takes in one call of the compiled program. The last
             call is filled up with copies, so that one compilation serves any number of candidates.
-
-    Returns:
-        ``(shared, candidates) -> results`` with a leading axis of candidates on the arrays of
-        ``candidates`` and ``results``; results are numpy arrays.
     """
     mesh = Mesh(np.array(jax.local_devices()), ("candidates",))
     at_once = chunk * jax.local_device_count()
@@ -43,19 +57,33 @@ def over_population(
         )
     )
 
-    def run(shared: PyTree, candidates: PyTree) -> PyTree:
+    def pieces(candidates: PyTree) -> Iterator[PyTree]:
         host = jax.tree.map(np.asarray, candidates)
-        count = len(jax.tree.leaves(host)[0])
-
-        def piece(start: int) -> PyTree:
+        count = _count(host)
+        for start in range(0, count, at_once):
             rows = np.minimum(np.arange(start, start + at_once), count - 1)
-            return program(shared, jax.tree.map(lambda leaf: leaf[rows], host))
+            yield jax.tree.map(lambda leaf, rows=rows: leaf[rows], host)
 
-        pieces = [piece(start) for start in range(0, count, at_once)]
+    def run(shared: PyTree, candidates: PyTree) -> PyTree:
+        results = [program(shared, piece) for piece in pieces(candidates)]
 
         def joined(*leaves: Any) -> np.ndarray:
-            return np.concatenate([np.asarray(leaf) for leaf in leaves])[:count]
+            return np.concatenate([np.asarray(leaf) for leaf in leaves])[: _count(candidates)]
 
-        return jax.tree.map(joined, *pieces)
+        return jax.tree.map(joined, *results)
 
-    return run
+    def prepare(shared: PyTree, candidates: PyTree) -> None:
+        program.lower(shared, next(pieces(candidates))).compile()
+
+    return PopulationProgram(run, prepare)
+
+
+def _count(candidates: PyTree) -> int:
+    return len(jax.tree.leaves(candidates)[0])
+
+
+def all_at_once(jobs: Iterable[Callable[[], None]]) -> None:
+    """Runs jobs in threads; for compilations, each of which keeps but one core busy."""
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for finished in [pool.submit(job) for job in jobs]:
+            finished.result()

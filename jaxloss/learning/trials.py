@@ -1,18 +1,18 @@
 """Full trainings under a loss over several seeds, for finalists and the last comparison."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
-from jaxloss.learning.population import over_population
+from jaxloss.learning.population import PopulationProgram, all_at_once, over_population
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.models.model import Variables
 from jaxloss.tasks.task import Split, Task
@@ -52,7 +52,22 @@ class Trials(NamedTuple):
     curve: Float[np.ndarray, "seeds observations"]
 
 
-RunTrials = Callable[[ExampleLoss, PRNGKeyArray, int], Trials]
+class TrialRunner(NamedTuple):
+    """Trains under a loss over several seeds.
+
+    Attributes:
+        run: ``(loss, key, seeds) -> trials``.
+        prepare: ``(losses) -> None`` compiles for several losses at once; without it, each loss's
+            first run compiles.
+    """
+
+    run: Callable[[ExampleLoss, PRNGKeyArray, int], Trials]
+    prepare: Callable[[Sequence[ExampleLoss]], None]
+
+    def __call__(self, loss: ExampleLoss, key: PRNGKeyArray, seeds: int) -> Trials:
+        """Trains."""
+        return self.run(loss, key, seeds)
+
 
 OBSERVATIONS = 40
 """Points of a training curve."""
@@ -61,8 +76,9 @@ SEEDS_AT_ONCE = 6
 """Seeds that one call of a compiled program trains; further seeds take further calls."""
 
 
-def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> RunTrials:
-    """Makes ``(loss, key, seeds) -> trials``.
+@lru_cache(maxsize=8)
+def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> TrialRunner:
+    """Makes the trainings; the same arguments give the same runner, so nothing compiles twice.
 
     The same key gives every loss the same networks and batches, so that results can be compared in
     pairs. Each loss is compiled to its own program, which pays for long trainings of few losses.
@@ -74,7 +90,7 @@ def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> Ru
         return task.metric.function(task.predictions(outputs), split.targets)
 
     @lru_cache(maxsize=32)
-    def program(loss: ExampleLoss) -> Callable[[PyTree, PyTree], PyTree]:
+    def program(loss: ExampleLoss) -> PopulationProgram:
         def one(splits: tuple[Split, Split, Split], key_data: Array) -> tuple[Array, Array, Array]:
             training, valid, test = splits
             variables, curve = train(
@@ -91,11 +107,16 @@ def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> Ru
 
         return over_population(one, -(-SEEDS_AT_ONCE // jax.local_device_count()))
 
-    def run(loss: ExampleLoss, key: PRNGKeyArray, seeds: int) -> Trials:
-        keys = jax.random.key_data(jax.random.split(key, seeds))
-        return Trials(*program(loss)((task.train, task.valid, task.test), keys))
+    splits = (task.train, task.valid, task.test)
 
-    return run
+    def run(loss: ExampleLoss, key: PRNGKeyArray, seeds: int) -> Trials:
+        return Trials(*program(loss)(splits, jax.random.key_data(jax.random.split(key, seeds))))
+
+    def prepare(losses: Sequence[ExampleLoss]) -> None:
+        keys = jax.random.key_data(jax.random.split(jax.random.key(0), 1))
+        all_at_once([partial(program(loss).prepare, splits, keys) for loss in losses])
+
+    return TrialRunner(run, prepare)
 
 
 class Finalist(NamedTuple):
@@ -119,7 +140,7 @@ class Finalist(NamedTuple):
 
 def judge_finalists(
     task: Task,
-    run_trials: RunTrials,
+    run_trials: TrialRunner,
     key: PRNGKeyArray,
     seeds: int,
     candidates: list[LearnedLoss],
@@ -139,6 +160,7 @@ def judge_finalists(
         fitness = np.asarray(task.metric.fitness(jnp.asarray(values)))
         return Finalist(loss, np.where(np.isfinite(fitness), fitness, np.inf), learned)
 
+    run_trials.prepare([task.task_loss, *candidates])
     finalists = [judged(task_loss, task.task_loss, learned=False)]
     finalists += [judged(loss, loss, learned=True) for loss in candidates]
     return sorted(finalists, key=lambda finalist: (finalist.mean, finalist.learned))

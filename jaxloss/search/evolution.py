@@ -21,6 +21,9 @@ from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.symbols.variation import first_population, next_generation
 from jaxloss.tasks.task import Task
 
+_FINALS = 0xF1A15
+"""Folded into the key where finalists are trained, so that their seeds are fresh."""
+
 
 class SizeTable(NamedTuple):
     """The best tree of each size; row ``s`` belongs to trees of ``s`` nodes."""
@@ -134,7 +137,7 @@ def evolution(
         return judge_finalists(
             task,
             run_trials,
-            jax.random.fold_in(state.key, settings.generations),
+            jax.random.fold_in(state.key, _FINALS),
             settings.trial.finalist_seeds,
             [entry.loss for entry in entries[: settings.trial.finalists]],
             LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin),

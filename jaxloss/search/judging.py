@@ -1,6 +1,7 @@
 """The way of a candidate: filters drop it, local search tunes it, partial training scores it."""
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -18,7 +19,12 @@ from jaxloss.learning.filters import (
 )
 from jaxloss.learning.fitness import partial_training
 from jaxloss.learning.inner import ExampleLoss, predict
-from jaxloss.learning.population import jit_brief, over_population
+from jaxloss.learning.population import (
+    PopulationProgram,
+    all_at_once,
+    jit_brief,
+    over_population,
+)
 from jaxloss.learning.unroll import LocalSearchSettings, local_search
 from jaxloss.losses.interpreter import assemble, interpret
 from jaxloss.losses.tree import fresh_weights
@@ -57,15 +63,31 @@ class CandidatePrograms(NamedTuple):
     """The compiled parts of the way, each ``(shared, candidates) -> results``."""
 
     describe: Callable[[PRNGKeyArray, Int[np.ndarray, "trees capacity"]], tuple[Array, Array]]
-    improve: Callable[[PyTree, PyTree], np.ndarray]
-    tune: Callable[[PyTree, PyTree], np.ndarray]
-    norms: Callable[[PyTree, PyTree], np.ndarray]
-    train: Callable[[PyTree, PyTree], np.ndarray]
+    improve: PopulationProgram
+    tune: PopulationProgram
+    norms: PopulationProgram
+    train: PopulationProgram
 
 
 Judge = Callable[
     [PRNGKeyArray, Int[np.ndarray, "trees capacity"], Archive, int], tuple[Verdicts, Archive]
 ]
+
+
+class _Work(NamedTuple):
+    """A generation under judgement; stages write into the rows of the trees they see."""
+
+    trees: Int[np.ndarray, "trees capacity"]
+    weights: Float[np.ndarray, "trees edges"]
+    norms: Float[np.ndarray, "trees examples"]
+    fitness: Float[np.ndarray, " trees"]
+
+    def candidates(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.trees[rows], self.weights[rows]
+
+
+Stage = Callable[[_Work, np.ndarray], np.ndarray]
+"""``(work, rows) -> passed``: treats some rows and says which of them go on."""
 
 
 def tree_judge(
@@ -87,66 +109,85 @@ def tree_judge(
     """
     programs = candidate_programs(task, settings, tuning, alphabet)
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
-    before = settings.rejection.when in ("before", "both")
-    after = settings.rejection.when in ("after", "both")
-    tolerance = settings.equivalence_tolerance
+    splits = (task.train, task.valid)
+    when, tolerance = settings.rejection.when, settings.equivalence_tolerance
+
+    def stages(key: PRNGKeyArray, archive: Archive, generation: int) -> dict[str, Stage]:
+        network_key, tuning_key, fitness_key = jax.random.split(key, 3)
+        tuning_key = jax.random.fold_in(tuning_key, generation)
+
+        def improves(work: _Work, rows: np.ndarray) -> np.ndarray:
+            gains = programs.improve((network_key, examples), work.candidates(rows))
+            return gains > settings.rejection.threshold
+
+        def tune(work: _Work, rows: np.ndarray) -> np.ndarray:
+            work.weights[rows] = programs.tune((tuning_key, *splits), work.candidates(rows))
+            return np.ones(len(rows), bool)
+
+        def differs(work: _Work, rows: np.ndarray) -> np.ndarray:
+            work.norms[rows] = programs.norms((network_key, examples), work.candidates(rows))
+            twins = [look_alike(archive, work.norms[row], tolerance or 0.0) for row in rows]
+            work.fitness[rows] = [
+                np.inf if twin is None else archive.fitness[twin] for twin in twins
+            ]
+            return np.array([twin is None for twin in twins])
+
+        def score(work: _Work, rows: np.ndarray) -> np.ndarray:
+            scores = programs.train((fitness_key, *splits), work.candidates(rows))
+            work.fitness[rows] = scores.mean(axis=1)
+            return np.isfinite(work.fitness[rows])
+
+        way: dict[str, Stage] = {}
+        if when in ("before", "both"):
+            way["rejected before"] = improves
+        if tuning is not None:
+            way["tuned"] = tune
+        # Without tuning the second test would repeat the first.
+        if when == "after" or (when == "both" and tuning is not None):
+            way["rejected after"] = improves
+        if tolerance is not None:
+            way["equivalent"] = differs
+        return {**way, "not finite": score}
+
+    @lru_cache(maxsize=1)
+    def compiled() -> None:
+        """Compiles all that the way needs at once, when the first generation enters it."""
+        key, edges = jax.random.key(0), alphabet.capacity - 1
+        one = np.zeros((1, alphabet.capacity), np.int32), np.ones((1, edges), np.float32)
+        jobs = [partial(programs.train.prepare, (key, *splits), one)]
+        if tuning is not None:
+            jobs.append(partial(programs.tune.prepare, (key, *splits), one))
+        if when != "never":
+            jobs.append(partial(programs.improve.prepare, (key, examples), one))
+        all_at_once(jobs)
 
     def judge(
         key: PRNGKeyArray, trees: np.ndarray, archive: Archive, generation: int
     ) -> tuple[Verdicts, Archive]:
-        network_key, tuning_key, fitness_key = jax.random.split(key, 3)
-        tuning_key = jax.random.fold_in(tuning_key, generation)
-        hashes, weights = (np.array(part) for part in programs.describe(tuning_key, trees))
-        fitness = np.full(len(trees), np.inf, np.float32)
+        compiled()
+        weights_key = jax.random.fold_in(key, generation)
+        hashes, weights = (np.array(part) for part in programs.describe(weights_key, trees))
         norms = np.full((len(trees), archive.norms.shape[1]), np.nan, np.float32)
-        dropped = dict.fromkeys(FILTERS, 0)
+        work = _Work(trees, weights, norms, np.full(len(trees), np.inf, np.float32))
+        known = look_up(archive, hashes)
+        new = np.array([i for i in _first_of_each(hashes) if known[i] is None], int)
+        dropped = {**dict.fromkeys(FILTERS, 0), "archive": len(trees) - len(new)}
 
-        rows = look_up(archive, hashes)
-        first = _first_of_each(hashes)
-        new = np.array([i for i in first if rows[i] is None], int)
-        dropped["archive"] = len(trees) - len(new)
-        alive = new
+        rows, trained = new, np.zeros(len(trees), bool)
+        for name, stage in stages(key, archive, generation).items():
+            if not len(rows):
+                break
+            trained[rows] = name == "not finite"
+            passed = stage(work, rows)
+            if name in FILTERS:
+                dropped[name] = int(np.sum(~passed))
+            rows = rows[passed]
 
-        def keep(passed: np.ndarray, filter_name: str) -> None:
-            nonlocal alive
-            dropped[filter_name] = int(np.sum(~passed))
-            alive = alive[passed]
-
-        def improving() -> np.ndarray:
-            shared = (network_key, examples)
-            return programs.improve(shared, (trees[alive], weights[alive])) > (
-                settings.rejection.threshold
-            )
-
-        if before and len(alive):
-            keep(improving(), "rejected before")
-        if tuning is not None and len(alive):
-            shared = (tuning_key, task.train, task.valid)
-            weights[alive] = programs.tune(shared, (trees[alive], weights[alive]))
-        if after and len(alive) and not (before and tuning is None):
-            keep(improving(), "rejected after")
-        if tolerance is not None and len(alive):
-            shared = (network_key, examples)
-            norms[alive] = programs.norms(shared, (trees[alive], weights[alive]))
-            fresh = []
-            for i in alive:
-                twin = look_alike(archive, norms[i], tolerance)
-                fitness[i] = np.inf if twin is None else archive.fitness[twin]
-                fresh.append(twin is None)
-            keep(np.array(fresh), "equivalent")
-        if len(alive):
-            shared = (fitness_key, task.train, task.valid)
-            scores = programs.train(shared, (trees[alive], weights[alive]))
-            fitness[alive] = scores.mean(axis=1)
-        trained = np.zeros(len(trees), bool)
-        trained[alive] = True
-        dropped["not finite"] = int(np.sum(~np.isfinite(fitness[alive])))
-
-        archive = record(archive, hashes[new], fitness[new], norms[new])
+        archive = record(archive, hashes[new], work.fitness[new], norms[new])
         for i, row in enumerate(look_up(archive, hashes)):
             if row is not None:
-                fitness[i] = archive.fitness[row]
-        return Verdicts(weights, fitness, trained, dropped), archive
+                work.fitness[i] = archive.fitness[row]
+        return Verdicts(weights, work.fitness, trained, dropped), archive
 
     return judge
 

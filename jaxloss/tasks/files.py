@@ -67,7 +67,13 @@ def file_data(path: str | Path, target: str | None, kind: Kind | None = None) ->
         len(inputs) == len(targets),
         f"{path}: inputs have {len(inputs)} rows, target {target!r} has {len(targets)}",
     )
-    return RawData(path.stem, inputs, targets, kind or _guessed_kind(targets))
+    found = kind or _guessed_kind(targets)
+    require(
+        found == "regression" or len(set(targets.ravel().tolist())) > 1,
+        f"{path}: target column {target!r} holds one class only, '{targets.ravel()[0]}'; "
+        "classification needs two or more",
+    )
+    return RawData(path.stem, inputs, targets, found)
 
 
 def _missing_file(path: Path) -> str:

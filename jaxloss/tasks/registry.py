@@ -31,14 +31,14 @@ class TaskSettings:
     """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, or module:factory for your own."""
 
     metric: str | None = None
-    """What should get better; a name such as macro_f1, or module:function for your own (default:
-    error_rate for classes, mse for values)."""
+    """What should get better; a name such as macro_f1, or module:function for your own. Without
+    one, error_rate for classes and mse for values."""
 
     metric_direction: Direction | None = None
-    """Whether lower or higher values of your own metric are better (default: lower)."""
+    """Whether lower or higher values of your own metric are better; lower if not said."""
 
     kind: Kind | None = None
-    """Whether to predict classes or values (default: as the data suggest)."""
+    """Whether to predict classes or values; if not said, as the data suggest."""
 
     train_fraction: float = 0.6
     """Fraction of rows that trains the network."""
@@ -53,7 +53,7 @@ class TaskSettings:
     """Seed of the division into splits, and of the noise."""
 
     data_dir: str | None = None
-    """Folder of prepared tensorflow-datasets (default: ~/tensorflow_datasets)."""
+    """Folder of prepared tensorflow-datasets, if not ~/tensorflow_datasets."""
 
     outliers: float = 0.0
     """Fraction of training targets to spoil with outliers (regression)."""

@@ -1,4 +1,5 @@
 import datetime
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -160,3 +161,10 @@ def test_bad_arrays_are_refused(tmp_path, arrays, message):
     np.savez(tmp_path / "bad.npz", **arrays)
     with pytest.raises(InvalidInputError, match=message):
         file_data(tmp_path / "bad.npz", "y")
+
+
+def test_a_target_of_one_class_is_refused_with_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("a,label\n" + "".join(f"{row},yes\n" for row in range(40)))
+    with pytest.raises(InvalidInputError, match="column 'label' holds one class only, 'yes'"):
+        file_data(path, "label")
