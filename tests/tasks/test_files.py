@@ -73,7 +73,7 @@ def test_arrays_of_inputs_and_columns_from_npz(tmp_path):
     np.testing.assert_array_equal(raw.inputs, images)
     np.testing.assert_array_equal(raw.targets, targets)
     assert raw.kind == "classification"
-    np.savez(tmp_path / "columns.npz", a=np.arange(ROWS), b=np.ones(ROWS), x=np.zeros(ROWS))
+    np.savez(tmp_path / "columns.npz", a=np.arange(ROWS), b=targets, x=np.zeros(ROWS))
     np.testing.assert_array_equal(
         file_data(tmp_path / "columns.npz", "b").inputs,
         np.stack([np.arange(ROWS), np.zeros(ROWS)], 1),
