@@ -1,0 +1,79 @@
+"""What all tests share: strict JAX, checked annotations, few and repeatable examples."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+CHECKED_MODULES = (
+    "jaxloss.symbols.primitives",
+    "jaxloss.symbols.variation",
+    "jaxloss.losses.family",
+    "jaxloss.losses.interpreter",
+    "jaxloss.learning.population",
+    "jaxloss.learning.unroll",
+)
+"""Modules whose annotations, shapes included, are checked at every call of the test run."""
+
+# Before any test imports jaxloss: the hook acts on import.
+install_import_hook(CHECKED_MODULES, "beartype.beartype")
+# Tests compile much and run little. XLA reads this when the first array is made.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Two devices on every machine, so that what is spread over devices is spread in tests too.
+jax.config.update("jax_num_cpu_devices", 2)
+settings.register_profile("jaxloss", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("jaxloss")
+
+ARITIES = {
+    **dict.fromkeys(("add", "sub", "mul", "div", "min", "max"), 2),
+    **dict.fromkeys(("sign", "square", "abs", "tanh", "log", "sqrt"), 1),
+}
+"""EvoMAL's functions (FIELD §1), written down here a second time on purpose."""
+
+RandomFormulas = Callable[..., list[str]]
+
+
+@pytest.fixture(scope="session")
+def random_formulas() -> RandomFormulas:
+    """Makes ``(seed, count, height, variables) -> formulas``, random trees in call syntax."""
+
+    def make(
+        seed: int, count: int, height: int = 4, variables: Sequence[str] = ("f", "y")
+    ) -> list[str]:
+        generator = np.random.default_rng(seed)
+        terminals = [*variables, "1", "-1"]
+
+        def tree(left: int) -> str:
+            if left == 0 or (left < height and generator.random() < 0.2):
+                return terminals[generator.integers(len(terminals))]
+            name = list(ARITIES)[generator.integers(len(ARITIES))]
+            return f"{name}({', '.join(tree(left - 1) for _ in range(ARITIES[name]))})"
+
+        return [tree(int(generator.integers(1, height + 1))) for _ in range(count)]
+
+    return make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Refuses what JAX would silently promote, as far as the libraries beneath allow it.
+
+    Ranks: flax's nnx layers add biases of another rank. Precisions: optax's Adam raises a float to
+    the power of an int32, and in double precision genomes of int32 meet indices of int64.
+    """
+    room = request.path.parent.name
+    ranks = "allow" if room in ("models", "runs") else "raise"
+    precisions = "strict" if room == "symbols" else "standard"
+    with jax.numpy_rank_promotion(ranks), jax.numpy_dtype_promotion(precisions):
+        yield
+
+
+@pytest.fixture
+def float64() -> Iterator[None]:
+    """Runs a test in double precision."""
+    with jax.enable_x64(True):
+        yield
