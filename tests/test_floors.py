@@ -17,6 +17,7 @@ MODULES = {
 
 FLOORS = {
     "errors": 0,
+    "keys": 0,
     "symbols": 1,
     "losses": 2,
     "models": 3,

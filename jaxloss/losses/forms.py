@@ -3,21 +3,25 @@
 A form is what a saved loss says about its family. It holds no arrays and no code.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses.family import LossFamily
+from jaxloss.losses.task_losses import task_loss
 from jaxloss.losses.tree import compile_expression
+from jaxloss.losses.views import View, per_example
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PRIMITIVES, Primitive, PrimitiveSet
 
 
+@runtime_checkable
 class Form(Protocol):
     """A loss family as data."""
 
@@ -30,6 +34,12 @@ class Form(Protocol):
 
     def family(self) -> LossFamily:
         """Builds the family; its parameters are one flat array."""
+        ...
+
+    def evaluate(
+        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
+    ) -> Array:
+        """Computes one value for each example."""
         ...
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
@@ -63,6 +73,14 @@ class TreeForm:
         """Compiles the expression."""
         return compile_expression(self.tree, self.variables)
 
+    def evaluate(
+        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
+    ) -> Array:
+        """Computes the tree on what the view shows, summed over each example's elements."""
+        seen = view.see(outputs, targets)
+        weights = jnp.asarray(parameters, seen[0].dtype)
+        return per_example(self.family().apply(weights, *seen))
+
     def expression(self, parameters: tuple[float, ...]) -> Expression:
         """Writes the weights into the tree as factors; weights of exactly 1 are left out."""
         return with_weights(self.tree, parameters)
@@ -86,7 +104,7 @@ class TreeForm:
 
 
 def _cross_entropy(_: Array, f: Array, y: Array) -> Array:
-    # The smallest normal number keeps log finite; through softmax the gradient is still exact.
+    # For curves over f; `evaluate` works on the outputs, where nothing needs a guard.
     return -y * jnp.log(jnp.maximum(f, jnp.finfo(f.dtype).tiny))
 
 
@@ -126,8 +144,15 @@ class TaskLossForm:
         return 0
 
     def family(self) -> LossFamily:
-        """Builds the loss on what its view shows it."""
+        """Builds the loss on what its view shows it, f guarded against 0."""
         return LossFamily(lambda _: jnp.zeros(0), _TASK_LOSSES[self.name][0])
+
+    def evaluate(
+        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
+    ) -> Array:
+        """Computes the loss on the raw outputs; it has no parameters and needs no view."""
+        del parameters, view
+        return task_loss(self.name, outputs, targets)
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
         """Writes the loss in EvoMAL's primitives; ``parameters`` is empty."""
@@ -173,7 +198,7 @@ def with_weights(tree: Expression, weights: tuple[float, ...]) -> Expression:
         weight = float(weights[index - 1])
         if weight == 1.0:
             return value
-        if isinstance(value.head, float):
+        if isinstance(value.head, float) and math.isfinite(weight * value.head):
             return Expression(weight * value.head)
         return Expression(times, (Expression(weight), value))
 

@@ -3,17 +3,17 @@
 import hashlib
 import json
 import math
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses.family import LossFamily
 from jaxloss.losses.forms import Form, form_from_data
-from jaxloss.losses.views import per_example, view_named
+from jaxloss.losses.views import view_named
 from jaxloss.symbols.expression import Expression
 
 _FORMAT = "jaxloss learned loss"
@@ -64,9 +64,7 @@ class LearnedLoss:
         Raises:
             InvalidInputError: at trace time, if the shapes do not fit the view.
         """
-        variables = view_named(self.view).see(outputs, targets)
-        parameters = jnp.asarray(self.parameters, variables[0].dtype)
-        return per_example(self.family.apply(parameters, *variables))
+        return self.form.evaluate(self.parameters, view_named(self.view), outputs, targets)
 
     @property
     def expression(self) -> Expression:
@@ -137,7 +135,7 @@ class LearnedLoss:
         _check_types(content)
         return cls(
             form_from_data(content["family"], content["definition"]),
-            tuple(float(parameter) for parameter in content["parameters"]),
+            tuple(_as_float(parameter) for parameter in content["parameters"]),
             content["view"],
             tuple(content["origin"].items()),
         )
@@ -155,6 +153,11 @@ def _check_types(content: dict[str, Any]) -> None:
         and all(isinstance(value, str) for value in origin.values()),
         "a learned loss holds values of the wrong type",
     )
+
+
+def _as_float(number: float) -> float:
+    """Converts a number of JSON, where whole numbers know no bounds."""
+    return float(number) if abs(number) <= sys.float_info.max else math.inf
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -181,13 +181,13 @@ def backward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
             of_values, of_slopes, of_weights = carry
             i = program.length - 1 - step
             rows, edges, own = program.operands[i], program.edges[i], alphabet.terminals + i
-            earlier = [_Earlier(row < variable_count, of_values[row]) for row in (rows[0], rows[1])]
+            left, right = (_Earlier(row < variable_count, of_values[row]) for row in rows)
             of_operands = jax.lax.switch(
                 program.operation[i],
                 branches,
                 _operands(program, weights, values, slopes, i),
                 (of_values[own], of_slopes[own]),
-                earlier,
+                (left, right),
                 rows[0] == rows[1],
             )
             for operand, row, edge in zip(of_operands, rows, edges, strict=True):

@@ -29,7 +29,7 @@ class View(NamedTuple):
     see: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], tuple[Array, ...]]
 
 
-def _same_shape_targets(outputs: Array, targets: Array) -> Array:
+def same_shape_targets(outputs: Array, targets: Array) -> Array:
     """Returns targets in the shape of the outputs; only a trailing axis of one may differ."""
     if outputs.size != targets.size or outputs.shape[:1] != targets.shape[:1]:
         raise InvalidInputError(
@@ -47,15 +47,15 @@ def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
         )
     if targets.ndim == outputs.ndim - 1:
         targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
-    return jax.nn.softmax(outputs, axis=-1), _same_shape_targets(outputs, targets)
+    return jax.nn.softmax(outputs, axis=-1), same_shape_targets(outputs, targets)
 
 
 def _sigmoid(outputs: Array, targets: Array) -> tuple[Array, Array]:
-    return jax.nn.sigmoid(outputs), _same_shape_targets(outputs, targets)
+    return jax.nn.sigmoid(outputs), same_shape_targets(outputs, targets)
 
 
 def _identity(outputs: Array, targets: Array) -> tuple[Array, Array]:
-    return outputs, _same_shape_targets(outputs, targets)
+    return outputs, same_shape_targets(outputs, targets)
 
 
 VIEWS = {

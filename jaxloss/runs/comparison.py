@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
+from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import Trials, trial_runner
 from jaxloss.losses.forms import TaskLossForm
@@ -13,13 +14,6 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.statistics import Paired, paired, summarise
 from jaxloss.runs.words import mean_and_deviation
 from jaxloss.tasks.task import Task
-
-COMPARISON = 0x7E57_5EED
-"""Folded into the run's key for the last comparison.
-
-A search folds generation numbers into that key, which are far smaller, so that no network of the
-comparison was ever seen by the search or its finalists.
-"""
 
 
 class Comparison(NamedTuple):
@@ -174,4 +168,4 @@ def finite_or_none(value: float) -> float | None:
 
 def comparison_key(seed: int) -> PRNGKeyArray:
     """Draws the key of a run's last comparison."""
-    return jax.random.fold_in(jax.random.key(seed), COMPARISON)
+    return named_key(jax.random.key(seed), "comparison")

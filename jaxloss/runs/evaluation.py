@@ -9,6 +9,7 @@ import jax
 from rich.console import Console
 
 from jaxloss.errors import InvalidInputError, require
+from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.comparison import Comparison, compare, comparison_data, verdict
@@ -20,9 +21,6 @@ from jaxloss.runs.summary import print_comparison
 from jaxloss.runs.words import plural
 from jaxloss.tasks.registry import TaskSettings, load_task
 from jaxloss.tasks.task import Task
-
-EVALUATION = 0xE7A1_5EED
-"""Folded into the key of an evaluation, so that it repeats nothing of a run with its seed."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def evaluate(settings: EvaluationSettings, console: Console | None = None) -> Co
         highlight=False,
         soft_wrap=True,
     )
-    key = jax.random.fold_in(jax.random.key(settings.seed), EVALUATION)
+    key = named_key(jax.random.key(settings.seed), "evaluation")
     with own_code_errors(task):
         comparison = compare(task, settings.optimizer, settings.steps, key, settings.seeds, loss)
     print_comparison(console, comparison)

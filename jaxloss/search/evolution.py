@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxloss.errors import require
+from jaxloss.keys import named_key
 from jaxloss.learning.filters import Archive, empty_archive
 from jaxloss.learning.population import jit_brief
 from jaxloss.learning.trials import Finalist, judge_finalists, trial_runner
@@ -20,9 +22,6 @@ from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.symbols.variation import first_population, next_generation
 from jaxloss.tasks.task import Task
-
-_FINALS = 0xF1A15
-"""Folded into the key where finalists are trained, so that their seeds are fresh."""
 
 
 class SizeTable(NamedTuple):
@@ -58,7 +57,8 @@ def evolution(
 ) -> Search:
     """Makes a genetic search; ``tuning`` is None where weights stay at 1."""
     alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), settings.max_nodes)
-    seeds = [alphabet.encode(parse(text, alphabet.primitives)) for text in settings.start_from]
+    settings.variation.check(alphabet)
+    seeds = [_starting_tree(alphabet, settings, text) for text in settings.start_from]
     judge = tree_judge(task, settings, tuning, alphabet)
     run_trials = trial_runner(task, settings.optimizer, settings.trial.steps)
     origin = (("method", method), ("task", task.name), ("model", task.model.name))
@@ -70,7 +70,7 @@ def evolution(
 
     @jit_brief
     def vary(key: PRNGKeyArray, generation: Array, genomes: Array, fitness: Array) -> Array:
-        key = jax.random.fold_in(key, generation)
+        key = jax.random.fold_in(named_key(key, "variation"), generation)
         return next_generation(key, alphabet, settings.variation, genomes, fitness)
 
     def init(key: PRNGKeyArray) -> EvolutionState:
@@ -81,7 +81,7 @@ def evolution(
         return EvolutionState(
             key=key,
             generation=np.array(0, np.int32),
-            genomes=np.asarray(grow(jax.random.split(key)[0])),
+            genomes=np.asarray(grow(named_key(key, "first population"))),
             fitness=np.full(settings.population, np.inf, np.float32),
             archive=empty_archive(rows, examples if compared else 0),
             best_of_size=SizeTable(
@@ -92,12 +92,15 @@ def evolution(
         )
 
     def step(state: EvolutionState) -> tuple[EvolutionState, Info]:
-        vary_key, judge_key = jax.random.split(state.key)
         number = int(state.generation)
+        require(
+            number < settings.generations,
+            f"the search has gone through its {settings.generations} generations",
+        )
         genomes = state.genomes
         if number > 0:
-            genomes = np.asarray(vary(vary_key, number, state.genomes, state.fitness))
-        verdicts, archive = judge(judge_key, genomes, state.archive, number)
+            genomes = np.asarray(vary(state.key, number, state.genomes, state.fitness))
+        verdicts, archive = judge(state.key, genomes, state.archive, number)
         state = state._replace(
             generation=np.array(number + 1, np.int32),
             genomes=genomes,
@@ -137,7 +140,7 @@ def evolution(
         return judge_finalists(
             task,
             run_trials,
-            jax.random.fold_in(state.key, _FINALS),
+            named_key(state.key, "finalists"),
             settings.trial.finalist_seeds,
             [entry.loss for entry in entries[: settings.trial.finalists]],
             LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin),
@@ -147,6 +150,22 @@ def evolution(
         return finalists(state)[0].loss
 
     return Search(init, step, best, front, finalists, settings.generations)
+
+
+def _starting_tree(alphabet: Alphabet, settings: GeneticSettings, text: str) -> np.ndarray:
+    """Reads a formula that is to stand in the first population."""
+    expression = parse(text, alphabet.primitives)
+    genome = alphabet.encode(expression)
+    missing = set(alphabet.primitives.variables) - set(expression.variables)
+    require(
+        not missing, f"start_from: {text!r} lacks {', '.join(sorted(missing))}; a loss needs all"
+    )
+    tallest = settings.variation.max_height
+    require(
+        expression.height <= tallest,
+        f"start_from: {text!r} has height {expression.height}, max_height is {tallest}",
+    )
+    return genome
 
 
 def _renewed(table: SizeTable, genomes: np.ndarray, verdicts: Verdicts) -> SizeTable:

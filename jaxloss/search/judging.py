@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from jaxloss.keys import named_key
 from jaxloss.learning.filters import (
     Archive,
     gradient_norms,
@@ -113,8 +114,9 @@ def tree_judge(
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
 
     def stages(key: PRNGKeyArray, archive: Archive, generation: int) -> dict[str, Stage]:
-        network_key, tuning_key, fitness_key = jax.random.split(key, 3)
-        tuning_key = jax.random.fold_in(tuning_key, generation)
+        network_key = named_key(key, "untrained network")
+        tuning_key = jax.random.fold_in(named_key(key, "local search"), generation)
+        fitness_key = named_key(key, "partial training")
 
         def improves(work: _Work, rows: np.ndarray) -> np.ndarray:
             gains = programs.improve((network_key, examples), work.candidates(rows))
@@ -165,7 +167,7 @@ def tree_judge(
         key: PRNGKeyArray, trees: np.ndarray, archive: Archive, generation: int
     ) -> tuple[Verdicts, Archive]:
         compiled()
-        weights_key = jax.random.fold_in(key, generation)
+        weights_key = jax.random.fold_in(named_key(key, "fresh weights"), generation)
         hashes, weights = (np.array(part) for part in programs.describe(weights_key, trees))
         norms = np.full((len(trees), archive.norms.shape[1]), np.nan, np.float32)
         work = _Work(trees, weights, norms, np.full(len(trees), np.inf, np.float32))

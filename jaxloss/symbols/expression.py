@@ -1,5 +1,6 @@
 """The tree a person reads: immutable, comparable, printable in every form."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -32,11 +33,15 @@ class Expression:
             len(self.arguments) == arity,
             f"{self.head} takes {arity} arguments, got {len(self.arguments)}",
         )
+        require(
+            not isinstance(self.head, float) or math.isfinite(self.head),
+            f"a constant must be finite, got {self.head}",
+        )
 
     @property
     def size(self) -> int:
         """Number of nodes."""
-        return 1 + sum(argument.size for argument in self.arguments)
+        return len(self.nodes)
 
     @property
     def height(self) -> int:
@@ -46,8 +51,13 @@ class Expression:
     @property
     def nodes(self) -> tuple["Expression", ...]:
         """All subtrees in preorder, the order in which call syntax writes them."""
-        below = (node for argument in self.arguments for node in argument.nodes)
-        return (self, *below)
+        nodes: list[Expression] = []
+        waiting: list[Expression] = [self]
+        while waiting:
+            node = waiting.pop()
+            nodes.append(node)
+            waiting.extend(reversed(node.arguments))
+        return tuple(nodes)
 
     @property
     def variables(self) -> tuple[str, ...]:

@@ -168,7 +168,7 @@ def canonical_hash(alphabet: Alphabet, genome: Genome) -> UInt32[Array, "2"]:
         value = (value ^ (value >> 13)) * jnp.array([0xC2B2AE35, 0x27D4EB2F], jnp.uint32)
         return value ^ (value >> 16)
 
-    def visit(step: int, hashes: Array) -> Array:
+    def visit(step: Array, hashes: Array) -> Array:
         node = alphabet.capacity - 1 - step
         first = jnp.where(arity[node] >= 1, hashes[where.left[node]], 0)
         second = jnp.where(arity[node] == 2, hashes[where.right[node]], 0)
@@ -214,7 +214,7 @@ def grow(
     )
     arities = jnp.asarray(alphabet.arities)
 
-    def place(position: int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+    def place(position: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         genome, owed_depths, owed = carry
         depth = owed_depths[owed - 1]
         stop = (depth == tallest) | (~full & (depth >= lowest) & early[position])

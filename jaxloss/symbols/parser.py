@@ -11,7 +11,9 @@ from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES, Primitive, PrimitiveSe
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<mark>\*\*|[-+*/(),]))"
 )
-_MAX_DEPTH = 200
+_MAX_DEPTH = 70
+_MAX_NODES = 250
+"""Trees are walked by recursion; these bounds keep any text within Python's own limit."""
 
 
 class _Token(NamedTuple):
@@ -93,6 +95,8 @@ class _Parser:
         expression = self._sum()
         if self.tokens[self.next].kind != "end":
             raise self._error(self.tokens[self.next].position, "an operator or the end")
+        if expression.size > _MAX_NODES:
+            raise self._error(len(self.text), f"a formula of at most {_MAX_NODES} nodes")
         return expression
 
     def _sum(self) -> Expression:

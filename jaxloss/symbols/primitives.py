@@ -5,6 +5,7 @@ Every function is total on finite inputs and has finite first and mixed derivati
 the value itself overflows.
 """
 
+import keyword
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -142,7 +143,10 @@ class PrimitiveSet:
         require(len(names) == len(set(names)), f"names must be unique, got {', '.join(names)}")
         require(len(self.variables) >= 1, "a loss needs at least one variable")
         for name in self.variables:
-            require(name.isidentifier(), f"variable {name!r} is not a plain name")
+            require(
+                name.isidentifier() and not keyword.iskeyword(name),
+                f"variable {name!r} is not a plain name",
+            )
 
     @cached_property
     def by_name(self) -> dict[str, Primitive]:

@@ -3,10 +3,12 @@
 Settings and order of operations follow EvoMAL (https://arxiv.org/abs/2209.08907, Section 4.1).
 """
 
+import math
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxloss.errors import require
@@ -56,9 +58,19 @@ class VariationSettings:
         )
 
     def check(self, alphabet: Alphabet) -> None:
-        """Raises `InvalidInputError` if the alphabet's genomes cannot hold the first trees."""
-        variables = len(alphabet.primitives.variables)
-        needed = 2 ** (self.initial_height[1] + 1) - 1 + 2 * (variables - 1)
+        """Raises `InvalidInputError` if trees over the alphabet cannot keep to these settings."""
+        missing = len(alphabet.primitives.variables) - 1
+        tallest = self.initial_height[1] + missing
+        require(
+            self.max_height >= tallest,
+            f"max_height is {self.max_height}, below the minimum of {tallest} (the tallest first "
+            f"tree and {missing} levels for missing variables)",
+        )
+        require(
+            missing == 0 or bool(np.any(alphabet.arities == 2)),
+            "joining several variables needs a primitive of two arguments",
+        )
+        needed = 2 ** (self.initial_height[1] + 1) - 1 + 2 * missing
         require(
             alphabet.capacity >= needed,
             f"trees of height {self.initial_height[1]} can need {needed} nodes, "
@@ -146,15 +158,17 @@ def ensure_variables(
     """Makes a tree hold every variable.
 
     If one is missing, a random terminal becomes ``op(y, f)`` or ``op(f, y)``, ``op`` drawn from
-    add, sub, mul and div (those of them that the alphabet has). With more than two variables the
-    operators nest to the right. Terminals too deep to be replaced within the height limit are not
-    drawn.
+    add, sub, mul and div (or from all of two arguments if the alphabet has none of these). With
+    more than two variables the operators nest to the right. Terminals too deep to be replaced
+    within the height limit are not drawn.
 
     Returns:
         The tree, and whether it now holds all variables and fits.
     """
-    names = [primitive.name for primitive in alphabet.primitives.primitives]
-    operators = jnp.array([names.index(op) for op in ("add", "sub", "mul", "div") if op in names])
+    functions = alphabet.primitives.primitives
+    usual = [i for i, op in enumerate(functions) if op.name in ("add", "sub", "mul", "div")]
+    joining = usual or [i for i, op in enumerate(functions) if op.arity == 2]
+    operators = jnp.array(joining, jnp.int32)
     variables = jnp.asarray(alphabet.variable_tokens)
     count = variables.shape[0]
     place_key, operator_key, order_key = jax.random.split(key, 3)
@@ -237,4 +251,5 @@ def next_generation(
 
 def elite_count(settings: VariationSettings, population: int) -> int:
     """Counts the individuals that pass unchanged: the share, rounded up."""
-    return -int(-settings.elitism * population // 1)
+    # Rounded first: 0.07 * 100 is a little more than 7 in binary.
+    return math.ceil(round(settings.elitism * population, 9))

@@ -2,16 +2,16 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Float, Num, Shaped
 
 from jaxloss.errors import InvalidInputError, require
-from jaxloss.losses.views import View, per_example, view_named
+from jaxloss.losses.task_losses import task_loss
+from jaxloss.losses.views import View, view_named
 from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
 from jaxloss.models.registry import create_model
@@ -32,6 +32,9 @@ VIEWS_OF: dict[Kind, tuple[str, ...]] = {
 }
 """What a loss can be shown in each kind of task, the default first."""
 
+TASK_LOSS_OF = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "identity": "mse"}
+"""The usual loss beside each view."""
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SupervisedTask:
@@ -48,7 +51,7 @@ class SupervisedTask:
         test: is seen by the final comparison only.
         view: turns outputs and targets into the variables of a loss.
         metric: what a person wants to be good.
-        task_loss_name: ``"cross_entropy"`` or ``"mse"``.
+        task_loss_name: which of `jaxloss.losses.task_losses` the view calls for.
         class_names: the classes in the order of their numbers; empty for regression.
     """
 
@@ -60,7 +63,7 @@ class SupervisedTask:
     test: Split
     view: View
     metric: Metric
-    task_loss_name: Literal["cross_entropy", "mse"]
+    task_loss_name: str
     class_names: tuple[str, ...] = ()
 
     def task_loss(
@@ -68,16 +71,10 @@ class SupervisedTask:
     ) -> Float[Array, " batch"]:
         """The usual loss, one value for each example.
 
-        Cross-entropy in nats for classification (summed over outputs in the sigmoid view), squared
-        error averaged over outputs for regression.
+        Cross-entropy in nats for classification, squared error for regression, both summed over
+        the outputs of an example as every loss here is.
         """
-        if self.view.name == "softmax":
-            return optax.softmax_cross_entropy_with_integer_labels(outputs, targets)
-        targets = targets.reshape(outputs.shape).astype(outputs.dtype)
-        if self.view.name == "sigmoid":
-            return per_example(optax.sigmoid_binary_cross_entropy(outputs, targets))
-        squares = (outputs - targets) ** 2
-        return jnp.mean(squares.reshape(squares.shape[0], -1), axis=1)
+        return task_loss(self.task_loss_name, outputs, targets)
 
     def predictions(self, outputs: Float[Array, "examples ..."]) -> Float[Array, "examples ..."]:
         """What the metric takes.
@@ -180,8 +177,8 @@ def supervised_task(
         require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
     else:
         metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
-    loss_name = "cross_entropy" if names else "mse"
-    return SupervisedTask(name, kind, network, train, valid, last, seen, metric, loss_name, names)
+    usual = TASK_LOSS_OF[seen.name]
+    return SupervisedTask(name, kind, network, train, valid, last, seen, metric, usual, names)
 
 
 def _checked_pair(inputs: Any, targets: Any, what: str) -> tuple[np.ndarray, np.ndarray]:

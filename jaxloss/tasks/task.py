@@ -1,6 +1,6 @@
 """What a loss is judged on: the protocol that every task fulfils."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Num
 
@@ -16,6 +16,7 @@ class Split(NamedTuple):
     targets: Num[Array, "examples ..."]
 
 
+@runtime_checkable
 class Task(Protocol):
     """A problem with a model, three disjoint splits, what the loss sees, and how it is scored."""
 

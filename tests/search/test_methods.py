@@ -31,9 +31,9 @@ SHARED: dict[str, Any] = {
     "max_nodes": ALPHABET.capacity,
     "chunk": 6,
     "rejection": RejectionSettings(steps=60, examples=60),
-    "fitness": FitnessSettings(steps=150),
+    "fitness": FitnessSettings(steps=150, seeds=3),
     "optimizer": BaseOptimizerSettings(learning_rate=0.02, batch_size=64),
-    "trial": TrialSettings(steps=150, seeds=2, finalist_seeds=2, finalists=2),
+    "trial": TrialSettings(steps=150, seeds=2, finalist_seeds=3, finalists=3),
 }
 OWN: dict[str, dict[str, Any]] = {
     "evomal": {"local_search": LocalSearchSettings(meta_steps=20, learning_rate=5e-3)},
@@ -232,10 +232,10 @@ def test_finalists_are_ranked_and_hold_the_task_loss(course: Course, finalists: 
     means = [finalist.mean for finalist in finalists]
     assert means == sorted(means)
     assert [finalist.learned for finalist in finalists].count(False) == 1
-    assert len(finalists) <= 3
+    assert len(finalists) <= 4
     entries = sorted(course.search.front(course.states[-1]), key=lambda entry: entry.fitness)
     own = [finalist.loss for finalist in finalists if finalist.learned]
-    assert set(own) == {entry.loss for entry in entries[:2]}
+    assert set(own) == {entry.loss for entry in entries[:3]}
     # Fresh seeds confirm what the search found: the task loss is beaten.
     assert finalists[0].learned
 
