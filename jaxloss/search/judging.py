@@ -156,9 +156,10 @@ def tree_judge(
         """Compiles all that the way needs at once, when the first generation enters it."""
         key, edges = jax.random.key(0), alphabet.capacity - 1
         one = np.zeros((1, alphabet.capacity), np.int32), np.ones((1, edges), np.float32)
-        jobs = [partial(programs.train.prepare, (key, *splits), one)]
-        if tuning is not None:
+        jobs = []
+        if tuning is not None:  # First, because it takes longest.
             jobs.append(partial(programs.tune.prepare, (key, *splits), one))
+        jobs.append(partial(programs.train.prepare, (key, *splits), one))
         if when != "never":
             jobs.append(partial(programs.improve.prepare, (key, examples), one))
         all_at_once(jobs)

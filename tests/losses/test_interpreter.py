@@ -8,7 +8,7 @@ import pytest
 from jax import export
 from jaxtyping import Array
 
-from jaxloss.losses import assemble, compile_expression, interpret
+from jaxloss.losses import assemble, compile_expression, interpret, interpreter
 from jaxloss.symbols import Alphabet, Expression, PrimitiveSet, parse
 
 ALPHABET = Alphabet(capacity=32)
@@ -159,7 +159,7 @@ ALL_PRIMITIVES = [
 @pytest.fixture
 def select_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the interpreter run trees side by side, as it does on accelerators."""
-    monkeypatch.setattr(jax.lax, "platform_dependent", lambda cpu, default: (cpu, default)[1]())
+    monkeypatch.setattr(interpreter, "trees_run_side_by_side", lambda: True)
 
 
 @pytest.mark.usefixtures("select_path")
@@ -277,6 +277,7 @@ def test_shapes_are_kept():
     np.testing.assert_allclose(values, f**2)
 
 
+@pytest.mark.usefixtures("select_path")
 @pytest.mark.parametrize("platform", ["cuda", "tpu"])
 def test_it_lowers_for_accelerators(platform: str):
     def meta(genome: Array, weights: Array, f: Array, y: Array) -> Array:
