@@ -39,8 +39,8 @@ _QUICK: dict[str, Any] = {
 }
 _DEFAULT: dict[str, Any] = {
     "generations": 20,
-    "fitness": FitnessSettings(seeds=3),
-    "trial": TrialSettings(steps=2000),
+    "fitness": FitnessSettings(seeds=5),
+    "trial": TrialSettings(steps=2000, finalist_seeds=10),
 }
 
 METHODS: dict[str, Method] = {
