@@ -71,7 +71,7 @@ def file_data(path: str | Path, target: str | None, kind: Kind | None = None) ->
     require(
         found == "regression" or len(set(targets.ravel().tolist())) > 1,
         f"{path}: target column {target!r} holds one class only, '{targets.ravel()[0]}'; "
-        "classification needs two or more",
+        "classification needs two classes or more",
     )
     return RawData(path.stem, inputs, targets, found)
 

@@ -72,12 +72,12 @@ def test_probabilities_of_the_sigmoid_view_stay_exact_in_the_tails():
     np.testing.assert_allclose([tiny[0, 0], tiny[1, 1]], np.exp(-30.0), rtol=1e-5)
 
 
-def test_squared_error_is_averaged_over_outputs():
+def test_squared_error_is_summed_over_outputs_as_every_loss_is():
     task = small("regression", VALUES)
     outputs = jnp.asarray([[1.0], [2.0]])
     np.testing.assert_allclose(task.task_loss(outputs, jnp.asarray([0.0, 5.0])), [1.0, 9.0])
     pair = jnp.asarray([[1.0, 3.0]])
-    np.testing.assert_allclose(task.task_loss(pair, jnp.zeros((1, 2))), [5.0])
+    np.testing.assert_allclose(task.task_loss(pair, jnp.zeros((1, 2))), [10.0])
     assert task.task_loss_name == "mse"
 
 
