@@ -34,7 +34,11 @@ def formula_section(findings: Findings) -> list[Block]:
             f"Here {meaning}.{quotient} Numbers are rounded; loss.json and the code below hold "
             "them in full."
         ),
-        Paragraph("LaTeX:"),
+        Paragraph(
+            "Simplified by SymPy, / a plain division, the guards of log and sqrt not shown; and in "
+            "LaTeX:"
+        ),
+        Code(str(loss.sympy())),
         Code(loss.latex(), "latex"),
     ]
 
