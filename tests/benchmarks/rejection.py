@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from jaxloss.search.evomal import EvoMALSettings
-from jaxloss.search.judging import candidate_programs
+from jaxloss.search.programs import candidate_programs
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.variation import first_population
 from jaxloss.tasks import Split, TaskSettings, load_task
