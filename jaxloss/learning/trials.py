@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
 from jaxloss.learning.population import PopulationProgram, all_at_once, over_population
+from jaxloss.losses.forms import TaskLossForm
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.models.model import Variables
 from jaxloss.tasks.task import Split, Task
@@ -136,6 +137,11 @@ class Finalist(NamedTuple):
     def mean(self) -> float:
         """Mean fitness; infinite if any training failed."""
         return float(np.mean(self.fitness))
+
+
+def task_loss_of(task: Task, origin: tuple[tuple[str, str], ...] = ()) -> LearnedLoss:
+    """Writes a task's own loss as a `LearnedLoss`."""
+    return LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin)
 
 
 def judge_finalists(

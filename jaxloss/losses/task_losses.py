@@ -1,21 +1,18 @@
 """The usual losses on a network's raw outputs, under the names that reports give them."""
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import unknown_name
-from jaxloss.losses.views import per_example, same_shape_targets
+from jaxloss.losses.views import one_hot_targets, per_example, same_shape_targets
 
 
 def cross_entropy(
     outputs: Float[Array, "batch classes"], targets: Num[Array, "batch ..."]
 ) -> Float[Array, " batch"]:
     """Computes softmax cross-entropy of logits with class numbers or one-hot labels."""
-    if targets.ndim == outputs.ndim - 1:
-        targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
-    return optax.softmax_cross_entropy(outputs, same_shape_targets(outputs, targets))
+    return optax.softmax_cross_entropy(outputs, one_hot_targets(outputs, targets))
 
 
 def binary_cross_entropy(

@@ -39,7 +39,8 @@ def same_shape_targets(outputs: Array, targets: Array) -> Array:
     return targets.reshape(outputs.shape).astype(outputs.dtype)
 
 
-def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
+def one_hot_targets(outputs: Array, targets: Array) -> Array:
+    """Returns class numbers or one-hot labels as one-hot labels in the shape of the logits."""
     if outputs.ndim < 2 or outputs.shape[-1] < 2:
         raise InvalidInputError(
             f"the softmax view needs logits of shape [batch, classes] with two classes or more, "
@@ -47,7 +48,11 @@ def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
         )
     if targets.ndim == outputs.ndim - 1:
         targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
-    return jax.nn.softmax(outputs, axis=-1), same_shape_targets(outputs, targets)
+    return same_shape_targets(outputs, targets)
+
+
+def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    return jax.nn.softmax(outputs, axis=-1), one_hot_targets(outputs, targets)
 
 
 def _sigmoid(outputs: Array, targets: Array) -> tuple[Array, Array]:

@@ -8,8 +8,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.trials import Trials, trial_runner
-from jaxloss.losses.forms import TaskLossForm
+from jaxloss.learning.trials import Trials, task_loss_of, trial_runner
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.statistics import Paired, paired, summarise
 from jaxloss.runs.words import mean_and_deviation
@@ -45,12 +44,6 @@ class Comparison(NamedTuple):
     def seeds(self) -> int:
         """How many trainings there were under each loss."""
         return len(self.task_trials.test)
-
-
-def task_loss_of(task: Task) -> LearnedLoss:
-    """Writes a task's own loss as a `LearnedLoss`."""
-    origin = (("task", task.name),)
-    return LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin)
 
 
 def compare(

@@ -10,9 +10,9 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.filters import Archive, empty_archive
 from jaxloss.learning.population import jit_brief
-from jaxloss.learning.trials import Finalist, judge_finalists, trial_runner
+from jaxloss.learning.trials import Finalist, judge_finalists, task_loss_of, trial_runner
 from jaxloss.learning.unroll import LocalSearchSettings
-from jaxloss.losses.forms import TaskLossForm, TreeForm
+from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.search.judging import Verdicts, tree_judge
 from jaxloss.search.search import FrontEntry, Info, Search
@@ -143,7 +143,7 @@ def evolution(
             named_key(state.key, "finalists"),
             settings.trial.finalist_seeds,
             [entry.loss for entry in entries[: settings.trial.finalists]],
-            LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin),
+            task_loss_of(task, origin),
         )
 
     def best(state: EvolutionState) -> LearnedLoss:

@@ -135,6 +135,8 @@ def tree_judge(
         jobs.append(partial(programs.train.prepare, (key, *splits), one))
         if when != "never":
             jobs.append(partial(programs.improve.prepare, (key, examples), one))
+        if tolerance is not None:
+            jobs.append(partial(programs.norms.prepare, (key, examples), one))
         all_at_once(jobs)
 
     def judge(

@@ -21,7 +21,8 @@ from jaxloss.tasks import TaskSettings, load_task
 def measure(model: str, generations: int, seed: int) -> str:
     """Times one network and returns a row of the table."""
     task = load_task("diabetes", TaskSettings(model=model))
-    search = evomal(task, EvoMALSettings(generations=generations))
+    settings = EvoMALSettings(generations=generations)
+    search = evomal(task, settings)
     start = time.perf_counter()
     state = search.init(jax.random.key(seed))
     seconds, dropped, trained = [], dict.fromkeys(FILTERS, 0), 0
@@ -34,10 +35,9 @@ def measure(model: str, generations: int, seed: int) -> str:
         for name, count in info.dropped.items():
             dropped[name] += count
     steady = np.array(seconds[2:])
-    candidates = 25
     return (
         f"{model:<14} {seconds[0]:>8.1f} {steady.mean():>10.2f} "
-        f"{1e3 * steady.mean() / candidates:>12.1f} {trained:>9} "
+        f"{1e3 * steady.mean() / settings.population:>12.1f} {trained:>9} "
         + "  ".join(f"{name} {count}" for name, count in dropped.items())
     )
 

@@ -11,8 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rich.console import Console
 
 from jaxloss import LearnedLoss, TreeForm, parse
-from jaxloss.learning.trials import Finalist, TrialSettings
-from jaxloss.runs.comparison import task_loss_of
+from jaxloss.learning.trials import Finalist, TrialSettings, task_loss_of
 from jaxloss.runs.loop import RunResult
 from jaxloss.runs.settings import RunSettings
 from jaxloss.search.search import FrontEntry, Info, Search
