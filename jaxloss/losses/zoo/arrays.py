@@ -1,0 +1,87 @@
+"""What the losses of the zoo share: shapes that fit, sums over some of the elements, safe roots."""
+
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Num
+
+from jaxloss.errors import require
+
+Axis: TypeAlias = int | tuple[int, ...]
+Values: TypeAlias = Float[Array, "*values"]
+Where: TypeAlias = Bool[Array, "..."] | None
+
+
+def fitted(predictions: Array, targets: Num[Array, "..."]) -> Array:
+    """Returns the targets in the predictions' precision.
+
+    Raises:
+        InvalidInputError: the shapes differ.
+    """
+    require(
+        predictions.shape == targets.shape,
+        f"predictions of shape {predictions.shape} and targets of shape {targets.shape}; "
+        "expected one shape",
+    )
+    return targets.astype(predictions.dtype)
+
+
+def kept(values: Float[Array, "..."], where: Where) -> Float[Array, "..."]:
+    """Returns the values with zeros where the mask says no, so that nothing there counts."""
+    return values if where is None else jnp.where(where, values, 0.0)
+
+
+def total(values: Float[Array, "..."], axis: Axis, where: Where = None) -> Float[Array, "..."]:
+    """Sums the elements that the mask keeps."""
+    return jnp.sum(kept(values, where), axis)
+
+
+def mean(values: Float[Array, "..."], axis: Axis, where: Where = None) -> Float[Array, "..."]:
+    """Averages the elements that the mask keeps; 0 where it keeps none."""
+    if where is None:
+        return jnp.mean(values, axis)
+    count = jnp.sum(jnp.broadcast_to(where, values.shape), axis, dtype=values.dtype)
+    return total(values, axis, where) / jnp.maximum(count, 1.0)
+
+
+def safe_sqrt(values: Values) -> Values:
+    """Computes √a for a ≥ 0 with slope 0, not infinity, at 0."""
+    positive = values > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, values, 1.0)), 0.0)
+
+
+def root_mean_square(
+    values: Float[Array, "..."], axis: Axis, where: Where = None
+) -> Float[Array, "..."]:
+    """Computes √(mean of squares) without squaring a large value; slope 0 at 0."""
+    values = kept(values, where)
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(values), axis, keepdims=True))
+    # Whatever the scale, the result is the same, and so is its slope.
+    scale = jnp.where(largest > 0, largest, 1.0)
+    return safe_sqrt(mean(jnp.square(values / scale), axis, where)) * jnp.squeeze(scale, axis)
+
+
+def log_softmax(
+    logits: Float[Array, "..."], axis: int = -1, where: Where = None
+) -> Float[Array, "..."]:
+    """Computes ln softmax over the classes that the mask keeps; 0 for the others."""
+    return kept(jax.nn.log_softmax(logits, axis, where), where)
+
+
+def log_one_minus_softmax(
+    logits: Float[Array, "..."], axis: int = -1, where: Where = None
+) -> Float[Array, "..."]:
+    """Computes ln(1 − softmax), exact and finite however sure the prediction is.
+
+    Only the most probable class can have 1 − f below ½; there the other classes' logits are added
+    up instead of subtracting from 1.
+    """
+    classes = logits.shape[axis]
+    allowed = jnp.full(logits.shape, True) if where is None else where
+    candidates = jnp.where(allowed, logits, -jnp.inf)
+    top = jax.nn.one_hot(jnp.argmax(candidates, axis), classes, axis=axis, dtype=bool)
+    rest = jax.nn.logsumexp(logits, axis, where=allowed & ~top, keepdims=True)
+    whole = jax.nn.logsumexp(logits, axis, where=allowed, keepdims=True)
+    small = jnp.exp(jnp.where(top, -1.0, jax.nn.log_softmax(logits, axis, where)))
+    return kept(jnp.where(top, rest - whole, jnp.log1p(-small)), where)

@@ -1,0 +1,98 @@
+"""The zoo's losses by name."""
+
+import typing
+
+from jaxloss.errors import nearest_first, unknown_name
+from jaxloss.losses.zoo import (
+    adaptive,
+    adversarial,
+    boxes,
+    cse_autoloss,
+    energy_based,
+    likelihood,
+    margin,
+    probabilistic,
+    ranking,
+    regression,
+    retrieval,
+    robust,
+    segmentation,
+)
+from jaxloss.losses.zoo.entry import PROPERTIES, Branch, ZooLoss
+
+BRANCHES: tuple[Branch, ...] = typing.get_args(Branch)
+"""The branches in the taxonomy's order."""
+
+_MODULES = (
+    regression,
+    adaptive,
+    margin,
+    probabilistic,
+    robust,
+    likelihood,
+    adversarial,
+    ranking,
+    energy_based,
+    segmentation,
+    boxes,
+    cse_autoloss,
+    retrieval,
+)
+
+ZOO: dict[str, ZooLoss] = {loss.name: loss for module in _MODULES for loss in module.LOSSES}
+"""Every loss by its name, branch by branch."""
+
+_SHOWN = 8
+"""How many names the error for an unknown one lists."""
+
+_BY_ANY_NAME = {name: loss for loss in ZOO.values() for name in (loss.name, *loss.aliases)}
+
+
+def _canonical(name: str) -> str:
+    return name.strip().lower().replace("-", "_").replace(" ", "_")
+
+
+def get(name: str) -> ZooLoss:
+    """Finds a loss by its name or an alias; case, spaces and hyphens do not matter.
+
+    Raises:
+        InvalidInputError: no loss has that name; says the nearest ones.
+    """
+    found = _BY_ANY_NAME.get(_canonical(name))
+    if found is None:
+        raise unknown_name("loss", name, nearest_first(name, _BY_ANY_NAME)[:_SHOWN])
+    return found
+
+
+def select(
+    branch: str | None = None, kind: str | None = None, properties: frozenset[str] = frozenset()
+) -> tuple[ZooLoss, ...]:
+    """Lists the losses of a branch, of a kind of inputs, and with all the properties given.
+
+    Raises:
+        InvalidInputError: there is no such branch, kind or property.
+    """
+    if branch is not None and branch not in BRANCHES:
+        raise unknown_name("branch", branch, BRANCHES)
+    kinds = {loss.kind for loss in ZOO.values()}
+    if kind is not None and kind not in kinds:
+        raise unknown_name("kind of inputs", kind, kinds)
+    for name in properties:
+        if name not in PROPERTIES:
+            raise unknown_name("property", name, PROPERTIES)
+    return tuple(
+        loss
+        for loss in ZOO.values()
+        if branch in (None, loss.branch)
+        and kind in (None, loss.kind)
+        and properties <= loss.properties
+    )
+
+
+def names(branch: str | None = None) -> tuple[str, ...]:
+    """Lists the names of all losses or of a branch's.
+
+    Raises:
+        InvalidInputError: there is no such branch.
+    """
+    return tuple(loss.name for loss in select(branch))

@@ -1,0 +1,143 @@
+"""Segmentation losses: masks from the logits of their pixels, one value for each example.
+
+The last two axes are height and width unless ``axis`` says otherwise; ``where`` names the pixels
+that count.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from jaxloss.losses.zoo.arrays import Axis, Where, fitted, mean, total
+from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+
+Maps = Float[Array, "..."]
+
+_PIXELS = (-2, -1)
+_WINDOW = 3
+
+
+def tversky(
+    logits: Maps,
+    masks: Maps,
+    alpha: float = 0.3,
+    beta: float = 0.7,
+    smooth: float = 1.0,
+    axis: Axis = _PIXELS,
+    where: Where = None,
+) -> Maps:
+    """Computes one minus Tversky's index of σ(logits) and masks of 0 and 1.
+
+    Args:
+        logits: of the foreground.
+        masks: in the same shape.
+        alpha: weight of false positives.
+        beta: weight of false negatives.
+        smooth: added to both sides of the quotient, so that empty masks are no special case.
+        axis: the pixels' axes.
+        where: which pixels count.
+    """
+    masks, probabilities = fitted(logits, masks), jax.nn.sigmoid(logits)
+    # 1 − (TP + s)/(TP + α·FP + β·FN + s), as one quotient that loses no digits when they agree.
+    hits = total(probabilities * masks, axis, where)
+    false_positives = total(probabilities * (1.0 - masks), axis, where)
+    false_negatives = total(jax.nn.sigmoid(-logits) * masks, axis, where)
+    errors = alpha * false_positives + beta * false_negatives
+    return errors / (hits + errors + smooth)
+
+
+def dice(
+    logits: Maps,
+    masks: Maps,
+    smooth: float = 1.0,
+    axis: Axis = _PIXELS,
+    where: Where = None,
+) -> Maps:
+    """Computes one minus the Dice coefficient of σ(logits) and masks of 0 and 1.
+
+    ``smooth`` counts once in both sides of TP/(TP + ½FP + ½FN), as in optax.
+    """
+    return tversky(logits, masks, 0.5, 0.5, smooth, axis, where)
+
+
+def _agreement(logits: Maps, masks: Maps, where: Where) -> Maps:
+    """Computes binary cross-entropy + 1 − (2Σpg + 1)/(Σp + Σg + 1) over the pixels."""
+    probabilities = jax.nn.sigmoid(logits)
+    overlap = 2.0 * total(probabilities * masks, _PIXELS, where) + 1.0
+    areas = total(probabilities, _PIXELS, where) + total(masks, _PIXELS, where) + 1.0
+    entropy = mean(optax.losses.sigmoid_binary_cross_entropy(logits, masks), _PIXELS, where)
+    return entropy + 1.0 - overlap / areas
+
+
+def progressive_self_guided(
+    logits: Maps, masks: Maps, alpha: float = 1.0, where: Where = None
+) -> Maps:
+    """Computes the progressive self-guided loss of logits and masks of 0 and 1.
+
+    The prediction also has to fit the part of the mask that it reaches itself when grown by one
+    pixel; as it grows, so does that part.
+    """
+    masks = fitted(logits, masks)
+    leading = (1,) * (logits.ndim - 2)
+    hidden = jnp.finfo(logits.dtype).min
+    grown = jax.lax.reduce_window(
+        jax.lax.stop_gradient(logits if where is None else jnp.where(where, logits, hidden)),
+        -jnp.inf,
+        jax.lax.max,
+        (*leading, _WINDOW, _WINDOW),
+        (1,) * logits.ndim,
+        "SAME",
+    )
+    guide = jax.nn.sigmoid(grown) * masks
+    return _agreement(logits, masks, where) + alpha * _agreement(logits, guide, where)
+
+
+_SMOOTH = Parameter("smooth", 1.0, 1e-6, 1e6, "pixels added to both sides", "optax")
+_OVERLAP = frozenset({"nonnegative", "bounded", "bounded_gradient", "smooth"})
+
+LOSSES = (
+    ZooLoss(
+        "dice",
+        "segmentation",
+        dice,
+        "mask",
+        r"1 - \frac{\sum p g + s}{\tfrac{1}{2} \left(\sum p + \sum g\right) + s}, \quad"
+        r" p = \sigma(x)",
+        "https://arxiv.org/abs/1606.04797",
+        "0 in the limit p = g",
+        aliases=("dice_loss", "soft_dice", "f1"),
+        parameters=(_SMOOTH,),
+        properties=_OVERLAP,
+    ),
+    ZooLoss(
+        "tversky",
+        "segmentation",
+        tversky,
+        "mask",
+        r"1 - \frac{\sum p g + s}{\sum p g + \alpha \sum p (1 - g) + \beta \sum (1 - p) g + s},"
+        r" \quad p = \sigma(x)",
+        "https://arxiv.org/abs/1706.05721",
+        "0 in the limit p = g",
+        aliases=("tversky_loss",),
+        parameters=(
+            Parameter("alpha", 0.3, 0.0, 10.0, "weight of false positives", "the paper's best"),
+            Parameter("beta", 0.7, 0.0, 10.0, "weight of false negatives", "the paper's best"),
+            _SMOOTH,
+        ),
+        properties=_OVERLAP,
+    ),
+    ZooLoss(
+        "psg",
+        "segmentation",
+        progressive_self_guided,
+        "mask",
+        r"\ell(p, g) + \alpha\, \ell(p, g'), \quad g' = \sigma(\mathrm{maxpool}_{3 \times 3}(x))"
+        r"\, g, \quad \ell = \mathrm{BCE} + 1 - \frac{2 \sum p g + 1}{\sum p + \sum g + 1}",
+        "https://arxiv.org/abs/2101.02412",
+        "0 in the limit p = g",
+        aliases=("progressive_self_guided",),
+        parameters=(Parameter("alpha", 1.0, 0.0, 100.0, "weight of the guided part", "the paper"),),
+        properties=frozenset({"nonnegative", "bounded_gradient"}),
+    ),
+)

@@ -1,0 +1,162 @@
+"""Losses of the zoo as training losses: on a network's raw outputs, one value for each example."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Num
+
+from jaxloss.errors import InvalidInputError, unknown_name
+from jaxloss.losses.views import one_hot_targets, per_example, same_shape_targets, view_named
+from jaxloss.losses.zoo.entry import ZooLoss
+
+Arguments = Callable[[str, Array, Array], tuple[Array, ...]]
+
+
+def _seen(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return view_named(view).see(outputs, targets)
+
+
+def _labels(view: str, outputs: Array, targets: Array) -> Array:
+    fit = one_hot_targets if view == "softmax" else same_shape_targets
+    return fit(outputs, targets)
+
+
+def _scored(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return outputs, 2.0 * _labels(view, outputs, targets) - 1.0
+
+
+def _labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return outputs, _labels(view, outputs, targets)
+
+
+def _numbered(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return outputs, jnp.argmax(_labels(view, outputs, targets), -1)
+
+
+def _rows(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    predictions, labels = _seen(view, outputs, targets)
+    flat = (outputs.shape[0], -1)
+    return predictions.reshape(flat), labels.reshape(flat)
+
+
+def _log_labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return jax.nn.log_softmax(outputs), _labels(view, outputs, targets)
+
+
+def _log_numbered(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return jax.nn.log_softmax(outputs), _numbered(view, outputs, targets)[1]
+
+
+def _as_energies(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return -outputs, _labels(view, outputs, targets)
+
+
+_CLASSIFICATION = ("sigmoid", "softmax")
+
+_WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
+    "real": (("identity", *_CLASSIFICATION), _seen),
+    "vectors": (("identity", *_CLASSIFICATION), _rows),
+    "probability": (_CLASSIFICATION, _seen),
+    "score": (_CLASSIFICATION, _scored),
+    "logit": (_CLASSIFICATION, _labelled),
+    "logits": (("softmax",), _labelled),
+    "logits_and_classes": (("softmax",), _numbered),
+    "log_probabilities": (("softmax",), _log_labelled),
+    "log_probabilities_and_classes": (("softmax",), _log_numbered),
+    "energies": (("softmax",), _as_energies),
+}
+"""For each kind of inputs: the views that it fits, and how outputs and targets become arguments."""
+
+_REASONS = {
+    "nonnegative": "it takes predictions of at least 0, and a network's outputs know no bounds",
+    "nonnegative_vectors": "it takes predictions of at least 0, and a network's outputs know no "
+    "bounds",
+    "detections": "it takes the overlaps of boxes beside the labels",
+    "boxes": "it takes boxes",
+    "mask": "it takes a logit for each pixel of a mask",
+    "list": "it takes lists of items to rank",
+}
+_USES = {
+    "ranking": "it compares scores or embeddings with each other, not with targets",
+    "generative": "it belongs to a generative model, not to outputs and targets",
+    "retrieval": "it takes embeddings and class anchors",
+}
+
+
+@dataclass(frozen=True)
+class ZooTaskLoss:
+    """A loss of the zoo on raw outputs: ``loss(outputs, targets) -> per-example values``.
+
+    Hashable and equal by value, so it can be a static argument of ``jit``. Made by `as_task_loss`.
+
+    Attributes:
+        entry: the loss.
+        view: name of the view of the task.
+        parameters: the loss's parameters, all of them.
+    """
+
+    entry: ZooLoss
+    view: str
+    parameters: tuple[tuple[str, float], ...]
+
+    def __call__(
+        self, outputs: Float[Array, "batch ..."], targets: Num[Array, "batch ..."]
+    ) -> Float[Array, " batch"]:
+        """Computes one value for each example; the caller takes the mean.
+
+        Raises:
+            InvalidInputError: at trace time, if the shapes do not fit the view.
+        """
+        arguments = _WAYS[self.entry.kind][1](self.view, outputs, targets)
+        return per_example(self.entry.function(*arguments, **dict(self.parameters)))
+
+
+def _unfit(entry: ZooLoss, view: str) -> str | None:
+    """Says why a loss cannot train on outputs and targets, if so."""
+    if "flat" in entry.properties:
+        return "its gradient is 0, so that nothing can be learned from it; use it as a metric"
+    if "unbounded_below" in entry.properties and entry.kind in _WAYS:
+        return "it has no minimum, so that training would never end"
+    if entry.kind not in _WAYS:
+        return _REASONS.get(entry.kind) or _USES[entry.branch]
+    if entry.branch == "generative" and view != "identity":
+        return _USES["generative"]
+    if view not in _WAYS[entry.kind][0]:
+        return f"it fits tasks of view {' or '.join(_WAYS[entry.kind][0])}"
+    return None
+
+
+def views_of(entry: ZooLoss) -> tuple[str, ...]:
+    """Names the views of the tasks that a loss can train on; none if it fits no such task."""
+    views = ("identity", *_CLASSIFICATION)
+    return tuple(view for view in views if _unfit(entry, view) is None)
+
+
+def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
+    """Makes a loss of the zoo a training loss of supervised tasks.
+
+    Regression losses apply to what the view shows: raw outputs, or probabilities beside labels of 0
+    and 1. Margin losses take raw outputs as scores, one-vs-rest if there are several; energy-based
+    ones take them as energies with the sign turned round. Elementwise losses are summed over
+    outputs.
+
+    Args:
+        entry: the loss.
+        view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one output)
+            or ``softmax`` (classes).
+        **parameters: the loss's parameters; the others keep their defaults.
+
+    Returns:
+        ``(outputs, targets) -> per-example values``.
+
+    Raises:
+        InvalidInputError: the view or a parameter is unknown, or the loss does not fit, and why.
+    """
+    if view not in ("identity", *_CLASSIFICATION):
+        raise unknown_name("view", view, ("identity", *_CLASSIFICATION))
+    reason = _unfit(entry, view)
+    if reason is not None:
+        raise InvalidInputError(f"{entry.name} cannot train a task of view {view}: {reason}")
+    return ZooTaskLoss(entry, view, tuple(entry.values(parameters).items()))
