@@ -1,11 +1,13 @@
 """Meta-gradients: how the task loss after inner training depends on a loss's parameters.
 
 Local search by unrolled differentiation as in EvoMAL (https://arxiv.org/abs/2209.08907, Section
-4.3, Algorithm 2).
+4.3, Algorithm 2). Truncated: the K-step reverse mode of Shaban et al. 2019, "Truncated
+Back-propagation for Bilevel Optimization" (https://arxiv.org/abs/1810.10667).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +24,7 @@ from jaxloss.learning.inner import (
     take,
     training_step,
 )
+from jaxloss.learning.segments import rematerialised_scan
 from jaxloss.models.model import Model
 from jaxloss.tasks.task import Split
 
@@ -39,11 +42,18 @@ class LocalSearchSettings:
     """Training steps that each meta-gradient goes through."""
     learning_rate: float = 1e-3
     """Step size of the outer Adam."""
+    truncation: int | None = None
+    """Inner steps, counted from the last, that each meta-gradient goes through; none: all. Those
+    before only train, so they cost no memory, and the meta-gradient is biased."""
 
     def __post_init__(self) -> None:
         require(self.meta_steps >= 0, f"meta_steps must be 0 or more, got {self.meta_steps}")
         require(self.inner_steps >= 1, f"inner_steps must be 1 or more, got {self.inner_steps}")
         require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
+        require(
+            self.truncation is None or self.truncation >= 1,
+            f"truncation must be 1 or more, or none, got {self.truncation}",
+        )
 
 
 def meta_loss(
@@ -55,12 +65,13 @@ def meta_loss(
     batches: Split,
     held_out: Split,
     loss_params: PyTree,
+    truncation: int | None = None,
 ) -> Float[Array, ""]:
     """Computes the mean task loss on held-out examples after inner training of a fresh network.
 
-    Each inner step after the first is rematerialised, so that what is kept for the meta-gradient is
-    one learner a step. Networks with batch statistics use those of the batch (*assumed*: the
-    running ones are still those of a fresh network).
+    Inner steps are rematerialised in segments, so that what is kept for the meta-gradient grows
+    with the square root of their number. Networks with batch statistics use those of the batch
+    (*assumed*: the running ones are still those of a fresh network).
 
     Args:
         key: draws the network and its dropout.
@@ -71,23 +82,61 @@ def meta_loss(
         batches: one batch for each inner step, shape ``[steps, batch, ...]``.
         held_out: the batch that judges.
         loss_params: what the meta-gradient is taken with respect to.
+        truncation: how many inner steps, the last ones, the meta-gradient goes through, 1 or more;
+            all where there are fewer, or with none.
     """
+    steps = batches.inputs.shape[0]
+    return _meta_loss(
+        key,
+        model,
+        optimizer,
+        task_loss,
+        bind,
+        partial(take, batches),
+        steps,
+        held_out,
+        loss_params,
+        truncation,
+    )
+
+
+def _meta_loss(
+    key: PRNGKeyArray,
+    model: Model,
+    optimizer: BaseOptimizerSettings,
+    task_loss: ExampleLoss,
+    bind: Bind,
+    batch_of: Callable[[Array], Split],
+    steps: int,
+    held_out: Split,
+    loss_params: PyTree,
+    truncation: int | None,
+) -> Float[Array, ""]:
+    """Is `meta_loss` with each batch made when its step needs it, so that no copy is kept."""
     start_key, noise_key = jax.random.split(key)
     transformation = optimizer.make()
-    loss = bind(loss_params)
-    steps = batches.inputs.shape[0]
 
-    def step(learner: Learner, number: Array) -> Learner:
-        batch = Split(batches.inputs[number], batches.targets[number])
-        noise = jax.random.fold_in(noise_key, number)
-        return training_step(model, transformation, loss, learner, batch, noise)
+    def step_by(loss_params: PyTree) -> Callable[[Learner, Array], Learner]:
+        loss = bind(loss_params)
 
-    # The first step stands outside the scan: there, what does not depend on the loss is not yet
+        def step(learner: Learner, number: Array) -> Learner:
+            noise = jax.random.fold_in(noise_key, number)
+            return training_step(model, transformation, loss, learner, batch_of(number), noise)
+
+        return step
+
+    only_training = 0 if truncation is None else max(steps - truncation, 0)
+    step = step_by(loss_params)
+    early = step_by(jax.lax.stop_gradient(loss_params)) if only_training else step
+    # The first step stands outside the scans: there, what does not depend on the loss is not yet
     # mixed with what does, and a population shares it.
-    learner = step(fresh_learner(start_key, model, transformation, held_out), jnp.int32(0))
-    if steps > 1:
-        remembered = jax.checkpoint(lambda learner, number: (step(learner, number), None))
-        learner, _ = jax.lax.scan(remembered, learner, jnp.arange(1, steps))
+    learner = early(fresh_learner(start_key, model, transformation, held_out), jnp.int32(0))
+    remembered_from = max(only_training, 1)
+    if remembered_from > 1:
+        forward = jnp.arange(1, remembered_from)
+        learner, _ = jax.lax.scan(lambda *carried: (early(*carried), None), learner, forward)
+    if steps > remembered_from:
+        learner = rematerialised_scan(step, learner, jnp.arange(remembered_from, steps))
     noise = jax.random.fold_in(noise_key, steps)
     outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
     return jnp.mean(task_loss(outputs, held_out.targets))
@@ -124,15 +173,17 @@ def local_search(
         params, state = carry
 
         def objective(params: PyTree) -> Array:
-            return meta_loss(
+            return _meta_loss(
                 jax.random.fold_in(network_key, number),
                 model,
                 optimizer,
                 task_loss,
                 bind,
-                take(train, training[number]),
+                lambda inner_step: take(train, training[number, inner_step]),
+                inner,
                 take(valid, judging[number]),
                 params,
+                settings.truncation,
             )
 
         value, gradient = jax.value_and_grad(objective)(params)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner, training_step
 from jaxloss.learning.unroll import LocalSearchSettings, local_search, meta_loss
 from jaxloss.losses import assemble, compile_expression, interpret
 from jaxloss.models import Model, from_functions, from_linen
@@ -60,7 +60,7 @@ def batches(seed: int, steps: int) -> Split:
 
 
 @pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize("inner_steps", [1, 3, 10])
+@pytest.mark.parametrize("inner_steps", [1, 3, 22])
 @pytest.mark.parametrize("bind", [compiled, interpreted])
 def test_meta_gradients_agree_with_finite_differences(bind: Callable, inner_steps: int):
     training, held_out = batches(0, inner_steps), split(1)
@@ -82,6 +82,56 @@ def test_meta_gradients_agree_with_finite_differences(bind: Callable, inner_step
     error = np.linalg.norm(gradient[:edges] - differences) / np.linalg.norm(differences)
     assert error < 1e-6
     assert np.all(np.abs(gradient[:edges]) > 0)
+
+
+def by_hand(weights: Any, training: Split, held_out: Split, truncation: int) -> Any:
+    """Meta-loss of a plain loop through whose last steps alone gradients flow."""
+    start_key, noise_key = jax.random.split(jax.random.key(0))
+    optimizer, steps = OPTIMIZER.make(), len(training.inputs)
+    learner = fresh_learner(start_key, network(), optimizer, held_out)
+    for number in range(steps):
+        if number == steps - truncation:
+            learner = jax.lax.stop_gradient(learner)
+        batch = Split(training.inputs[number], training.targets[number])
+        noise = jax.random.fold_in(noise_key, number)
+        learner = training_step(network(), optimizer, compiled(weights), learner, batch, noise)
+    outputs, _ = network().apply(learner.variables, held_out.inputs, True, None)
+    return jnp.mean(squared_error(outputs, held_out.targets))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    ("bind", "inner_steps", "truncation"),
+    [(compiled, 4, 1), (compiled, 4, 3), (compiled, 4, 9), (interpreted, 20, 18)],
+)
+def test_truncated_meta_gradients_are_those_of_a_loop_cut_by_hand(
+    bind: Callable, inner_steps: int, truncation: int
+):
+    training, held_out = batches(0, inner_steps), split(1)
+    weights = 1.0 + 0.2 * jax.random.normal(jax.random.key(1), (ALPHABET.capacity - 1,))
+
+    def objective(weights: Any, truncation: int | None) -> Any:
+        return meta_loss(
+            jax.random.key(0),
+            network(),
+            OPTIMIZER,
+            squared_error,
+            bind,
+            training,
+            held_out,
+            weights,
+            truncation,
+        )
+
+    derive = jax.jit(jax.value_and_grad(objective), static_argnums=1)
+    value, gradient = derive(weights, truncation)
+    expected_value, expected = jax.value_and_grad(by_hand)(weights, training, held_out, truncation)
+    np.testing.assert_allclose(value, expected_value, rtol=1e-9)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-8, atol=1e-10)
+    whole_value, whole = derive(weights, None)
+    np.testing.assert_allclose(value, whole_value, rtol=1e-12)
+    same = np.allclose(gradient, whole, rtol=1e-6)
+    assert same == (truncation >= inner_steps)
 
 
 class NormalisedNetwork(nn.Module):
@@ -189,6 +239,7 @@ def test_weights_that_the_tree_does_not_read_are_left_alone(
         ({"meta_steps": -1}, "meta_steps must be 0 or more, got -1"),
         ({"inner_steps": 0}, "inner_steps must be 1 or more, got 0"),
         ({"learning_rate": -1e-3}, "learning_rate must be above 0"),
+        ({"truncation": 0}, "truncation must be 1 or more, or none, got 0"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict, message: str):
