@@ -9,8 +9,9 @@ from jaxloss.learning import (
     TrialSettings,
     trial_runner,
 )
-from jaxloss.losses import LearnedLoss, LossFamily, TreeForm
+from jaxloss.losses import LearnedLoss, LossFamily, TreeForm, zoo
 from jaxloss.losses import compile_expression as compile
+from jaxloss.runs.devices import use_all_cores
 from jaxloss.search import EvoMALSettings, GPLFLSettings, Search, evomal, gp_lfl
 from jaxloss.symbols import Expression, PrimitiveSet, parse
 from jaxloss.tasks import SupervisedTask, Task, TaskSettings, load_task, supervised_task
@@ -40,4 +41,6 @@ __all__ = [
     "parse",
     "supervised_task",
     "trial_runner",
+    "use_all_cores",
+    "zoo",
 ]

@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Generic, TypeVar, cast, get_args
 
+import jax
 import tyro
 
 from jaxloss.errors import InvalidInputError, unknown_name
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.runs.devices import use_all_cores
+from jaxloss.runs.devices import DeviceSettings, started_devices
 from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
+from jaxloss.runs.group import FAILED, leave
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.records import jaxloss_version
 from jaxloss.runs.settings import RunSettings
@@ -18,7 +20,6 @@ from jaxloss.search.registry import Preset, method_named
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.tasks.registry import TaskSettings
 
-FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 
@@ -64,6 +65,7 @@ class SearchArguments(Generic[_Method]):
     """The run folder; runs/TASK-METHOD-seedSEED if not given."""
     resume: bool = False
     """Go on with a run that was stopped; give its other settings again."""
+    machine: Annotated[DeviceSettings, _Unprefixed] = field(default_factory=DeviceSettings)
     problem: Annotated[TaskSettings, _Unprefixed] = field(default_factory=TaskSettings)
     search: Annotated[_Method, _Unprefixed] = field(kw_only=True)
 
@@ -87,6 +89,8 @@ class EvaluateArguments:
     """Seed of the trainings."""
     out: str | None = None
     """If given, a file for the results as JSON."""
+    devices: int | None = None
+    """Devices that a CPU is divided into; by default one for each core."""
     problem: Annotated[TaskSettings, _Unprefixed] = field(default_factory=TaskSettings)
     optimizer: BaseOptimizerSettings = field(default_factory=BaseOptimizerSettings)
 
@@ -98,7 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the words after ``jaxloss``; those of the process by default.
 
     Returns:
-        The exit code: 0; 2 for input that cannot be used; 1 if the disk fails; 130 if interrupted.
+        The exit code: 0; 2 for input that cannot be used; 1 if the disk or another process of the
+        run fails; 130 if interrupted. Where several processes share a run, a failure ends the
+        process at once instead.
 
     Raises:
         SystemExit: tyro has printed help, or said which option it does not understand (code 2).
@@ -118,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _failed(message: str, code: int) -> int:
     print(f"jaxloss: {message}", file=sys.stderr)
+    if jax.distributed.is_initialized():
+        leave(code)
     return code
 
 
@@ -130,16 +138,17 @@ def _run(words: list[str]) -> int:
         return 0
     if words[0] not in _COMMANDS:
         raise unknown_name("command", words[0], _COMMANDS)
-    use_all_cores()
     _COMMANDS[words[0]](words[1:])
     return 0
 
 
 def _search(words: list[str]) -> None:
-    run_search(search_settings(words))
+    settings, devices = search_settings(words)
+    with started_devices(devices):
+        run_search(settings)
 
 
-def search_settings(words: list[str]) -> RunSettings:
+def search_settings(words: list[str]) -> tuple[RunSettings, DeviceSettings]:
     """Reads the words after ``jaxloss search``.
 
     Method and preset are looked for first: they set the defaults of all other options.
@@ -156,7 +165,7 @@ def search_settings(words: list[str]) -> RunSettings:
     # The class depends on the method, which a static type cannot say.
     kind = cast("type[SearchArguments[GeneticSettings]]", SearchArguments[method.settings])
     given = tyro.cli(kind, default=defaults, args=words, prog="jaxloss search", config=_CONFIG)
-    return RunSettings(
+    settings = RunSettings(
         given.task,
         given.problem,
         given.method,
@@ -165,13 +174,16 @@ def search_settings(words: list[str]) -> RunSettings:
         given.out,
         given.resume,
     )
+    return settings, given.machine
 
 
 def _evaluate(words: list[str]) -> None:
-    evaluate(evaluation_settings(words))
+    settings, devices = evaluation_settings(words)
+    with started_devices(devices):
+        evaluate(settings)
 
 
-def evaluation_settings(words: list[str]) -> EvaluationSettings:
+def evaluation_settings(words: list[str]) -> tuple[EvaluationSettings, DeviceSettings]:
     """Reads the words after ``jaxloss evaluate``.
 
     The loss is looked at first: it sets the defaults of all other options.
@@ -196,7 +208,7 @@ def evaluation_settings(words: list[str]) -> EvaluationSettings:
     given = tyro.cli(
         EvaluateArguments, default=defaults, args=words, prog="jaxloss evaluate", config=_CONFIG
     )
-    return EvaluationSettings(
+    settings = EvaluationSettings(
         given.loss,
         given.task,
         given.problem,
@@ -206,6 +218,7 @@ def evaluation_settings(words: list[str]) -> EvaluationSettings:
         given.seed,
         given.out,
     )
+    return settings, DeviceSettings(given.devices)
 
 
 _COMMANDS: dict[str, Callable[[list[str]], None]] = {"search": _search, "evaluate": _evaluate}

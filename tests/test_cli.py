@@ -179,12 +179,13 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_preset_and_method_set_the_defaults() -> None:
-    quick = search_settings(["--preset", "quick"])
-    paper = search_settings(["digits", "--preset=paper", "--fitness.steps", "7"])
+    quick, _ = search_settings(["--preset", "quick"])
+    paper, _ = search_settings(["digits", "--preset=paper", "--fitness.steps", "7"])
     assert (quick.task, quick.search.population) == ("diabetes", 16)
     assert (paper.task, paper.search.generations, paper.search.fitness.steps) == ("digits", 50, 7)
-    assert search_settings(["--method", "gp_lfl"]).method == "gp_lfl"
-    assert not hasattr(search_settings(["--method", "gp_lfl"]).search, "local_search")
+    settings, _ = search_settings(["--method", "gp_lfl"])
+    assert settings.method == "gp_lfl"
+    assert not hasattr(settings.search, "local_search")
 
 
 def test_an_interrupt_says_how_to_go_on(

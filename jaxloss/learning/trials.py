@@ -3,20 +3,27 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxloss.errors import require
+from jaxloss.errors import InvalidInputError, require
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
 from jaxloss.learning.population import PopulationProgram, all_at_once, over_population
-from jaxloss.losses.forms import TaskLossForm
+from jaxloss.learning.sizes import output_count
+from jaxloss.losses.binding import interpreted_binding
+from jaxloss.losses.forms import TaskLossForm, TreeForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.ways import Way, chosen_way
 from jaxloss.models.model import Variables
+from jaxloss.symbols.genome import Alphabet
+from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.tasks.task import Split, Task
+
+_Splits = tuple[Split, Split, Split]
 
 
 @dataclass(frozen=True)
@@ -73,51 +80,94 @@ class TrialRunner(NamedTuple):
 OBSERVATIONS = 40
 """Points of a training curve."""
 
-SEEDS_AT_ONCE = 6
-"""Seeds that one call of a compiled program trains; further seeds take further calls."""
+SEEDS_AT_ONCE = 3
+"""Seeds that each device trains in one call of a compiled program."""
 
 
 @lru_cache(maxsize=8)
-def trial_runner(task: Task, optimizer: BaseOptimizerSettings, steps: int) -> TrialRunner:
+def trial_runner(
+    task: Task, optimizer: BaseOptimizerSettings, steps: int, way: Way = "auto"
+) -> TrialRunner:
     """Makes the trainings; the same arguments give the same runner, so nothing compiles twice.
 
     The same key gives every loss the same networks and batches, so that results can be compared in
-    pairs. Each loss is compiled to its own program, which pays for long trainings of few losses.
+    pairs. Trees run by the way that takes less time: one program for all of them, or each its own.
     """
     observations = min(OBSERVATIONS, steps)
+    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables))
+    batch = min(optimizer.batch_size, len(task.train.inputs))
+    # Ten seeds, as many as the default: which way wins hardly depends on it.
+    tree_way = chosen_way(way, 10 * steps * batch * output_count(task))
 
     def metric(variables: Variables, split: Split) -> Array:
         outputs = predict(task.model, variables, split.inputs)
         return task.metric.function(task.predictions(outputs), split.targets)
 
-    @lru_cache(maxsize=32)
-    def program(loss: ExampleLoss) -> PopulationProgram:
-        def one(splits: tuple[Split, Split, Split], key_data: Array) -> tuple[Array, Array, Array]:
-            training, valid, test = splits
-            variables, curve = train(
-                jax.random.wrap_key_data(key_data),
-                task.model,
-                optimizer,
-                loss,
-                training,
-                steps,
-                observe=lambda variables: metric(variables, valid),
-                observations=observations,
-            )
-            return metric(variables, valid), metric(variables, test), curve
+    def one(splits: _Splits, key_data: Array, loss: ExampleLoss) -> tuple[Array, Array, Array]:
+        training, valid, test = splits
+        variables, curve = train(
+            jax.random.wrap_key_data(key_data),
+            task.model,
+            optimizer,
+            loss,
+            training,
+            steps,
+            observe=lambda variables: metric(variables, valid),
+            observations=observations,
+        )
+        return metric(variables, valid), metric(variables, test), curve
 
-        return over_population(one, -(-SEEDS_AT_ONCE // jax.local_device_count()))
+    @lru_cache(maxsize=1)
+    def any_tree() -> PopulationProgram:
+        def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+            key_data, genome, weights = candidate
+            return one(splits, key_data, interpreted_binding(alphabet, task.view, genome)(weights))
+
+        return over_population(run, SEEDS_AT_ONCE)
+
+    @lru_cache(maxsize=32)
+    def own_program(loss: ExampleLoss) -> PopulationProgram:
+        def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+            return one(splits, candidate[0], loss)
+
+        return over_population(run, SEEDS_AT_ONCE)
+
+    def work(loss: ExampleLoss, keys: PRNGKeyArray) -> tuple[PopulationProgram, Any]:
+        key_data = np.asarray(jax.random.key_data(keys))
+        tree = _in_alphabet(alphabet, task, loss) if tree_way == "interpreted" else None
+        if tree is None:
+            return own_program(loss), (key_data,)
+        return any_tree(), (key_data, *(np.stack([part] * len(key_data)) for part in tree))
 
     splits = (task.train, task.valid, task.test)
 
     def run(loss: ExampleLoss, key: PRNGKeyArray, seeds: int) -> Trials:
-        return Trials(*program(loss)(splits, jax.random.key_data(jax.random.split(key, seeds))))
+        program, candidates = work(loss, jax.random.split(key, seeds))
+        return Trials(*program(splits, candidates))
 
     def prepare(losses: Sequence[ExampleLoss]) -> None:
-        keys = jax.random.key_data(jax.random.split(jax.random.key(0), 1))
-        all_at_once([partial(program(loss).prepare, splits, keys) for loss in losses])
+        works = [work(loss, jax.random.split(jax.random.key(0), 1)) for loss in losses]
+        first_uses = dict(works)
+        all_at_once(partial(program.prepare, splits, own) for program, own in first_uses.items())
 
     return TrialRunner(run, prepare)
+
+
+def _in_alphabet(
+    alphabet: Alphabet, task: Task, loss: ExampleLoss
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Writes a loss as a genome with weights; None if it is no tree of this alphabet."""
+    if not isinstance(loss, LearnedLoss) or loss.view != task.view.name:
+        return None
+    if not isinstance(loss.form, TreeForm) or loss.form.variables != task.view.variables:
+        return None
+    try:
+        genome = alphabet.encode(loss.form.tree)
+    except InvalidInputError:
+        return None
+    weights = np.ones(alphabet.capacity - 1, jnp.result_type(float))
+    weights[: len(loss.parameters)] = loss.parameters
+    return genome, weights
 
 
 class Finalist(NamedTuple):

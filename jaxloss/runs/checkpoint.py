@@ -15,6 +15,7 @@ from jaxtyping import PyTree
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.runs.folder import write_json
+from jaxloss.runs.processes import from_first, require_agreement
 
 KEPT = 3
 """How many checkpoints stay; the older ones are there in case the newest is damaged."""
@@ -77,6 +78,25 @@ def restore(
             f"all checkpoints in {folder} are damaged; start anew in another folder with --out"
         )
     return None
+
+
+def shared(generation: int, state: PyTree) -> tuple[int, PyTree]:
+    """Gives every process what the first one has restored; the others' state is but a pattern."""
+    if jax.process_count() == 1:
+        return generation, state
+    number = from_first({"generation": np.array(generation, np.int32)})["generation"]
+    return int(number), _rebuilt(from_first(_arrays(state)), state)
+
+
+def require_same_state(state: PyTree) -> None:
+    """Makes sure that all processes have come to the same state.
+
+    Raises:
+        InvalidInputError: they have not, and would go different ways from here.
+    """
+    if jax.process_count() > 1:
+        content = b"".join(array.tobytes() for array in _arrays(state).values())
+        require_agreement("the results", content)
 
 
 def _read(path: Path, like: PyTree) -> PyTree | None:
@@ -153,6 +173,13 @@ def _remove(path: Path) -> None:
 @functools.cache
 def _checkpointer() -> Any:
     # Orbax takes a quarter of a second to import; the command line is there before it.
-    import orbax.checkpoint
+    from orbax.checkpoint import Checkpointer, PyTreeCheckpointHandler
+    from orbax.checkpoint.options import MultiprocessingOptions
 
-    return orbax.checkpoint.PyTreeCheckpointer(use_ocdbt=True)
+    # One process alone saves; by default, orbax would wait for all others to join in.
+    own = jax.process_index()
+    options = MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process{own}"
+    )
+    handler = PyTreeCheckpointHandler(use_ocdbt=True, multiprocessing_options=options)
+    return Checkpointer(handler, multiprocessing_options=options)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxloss.errors import InvalidInputError, require
+from jaxloss.runs.processes import is_first
 from jaxloss.runs.settings import RunSettings, require_same, settings_data
 from jaxloss.tasks.task import Task
 
@@ -87,15 +88,19 @@ def check_folder(settings: RunSettings) -> None:
 
 @contextlib.contextmanager
 def open_folder(settings: RunSettings, task: Task) -> Iterator[RunFolder]:
-    """Takes a folder for one process and writes its settings.
+    """Takes a folder for one run and writes its settings.
 
-    The lock is the operating system's: it ends with the process, however that ends.
+    The lock is the operating system's: it ends with the process, however that ends. Where several
+    processes share the run, the first alone touches the folder; the others get its paths.
 
     Raises:
         InvalidInputError: `check_folder` refuses it, another process runs in it, it cannot be
             written, or the data of the run in it were others.
     """
     folder = RunFolder(settings.folder)
+    if not is_first():
+        yield folder
+        return
     check_folder(settings)
     try:
         folder.path.mkdir(parents=True, exist_ok=True)

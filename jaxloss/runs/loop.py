@@ -12,19 +12,27 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs import checkpoint
 from jaxloss.runs.comparison import Comparison, compare, comparison_key
 from jaxloss.runs.findings import Findings
-from jaxloss.runs.folder import RunFolder, check_folder, open_folder, write_atomically
+from jaxloss.runs.folder import (
+    RunFolder,
+    check_folder,
+    data_fingerprint,
+    open_folder,
+    write_atomically,
+)
 from jaxloss.runs.people import own_code_errors, require_working_metric
+from jaxloss.runs.processes import is_first, require_agreement
 from jaxloss.runs.progress import Overview, Progress, make_progress
 from jaxloss.runs.records import (
     GenerationRecord,
     append_record,
     generation_record,
     keep_records,
+    made_with,
     write_front,
     write_results,
 )
 from jaxloss.runs.report import write_report
-from jaxloss.runs.settings import RunSettings
+from jaxloss.runs.settings import RunSettings, settings_data
 from jaxloss.runs.summary import print_summary
 from jaxloss.runs.words import plural
 from jaxloss.search.registry import method_named
@@ -58,6 +66,9 @@ class RunResult(NamedTuple):
 def run_search(settings: RunSettings, console: Console | None = None) -> RunResult:
     """Runs a search from its first generation, or the first that is missing, to its report.
 
+    Where several processes share the run, all call this and compute their part of it; the first
+    alone writes the folder and shows progress.
+
     Args:
         settings: the run.
         console: where progress is shown; standard output by default.
@@ -66,18 +77,21 @@ def run_search(settings: RunSettings, console: Console | None = None) -> RunResu
         InvalidInputError: the task, the settings or the folder cannot be used; then nothing has
             been written.
     """
-    console = console or Console()
-    check_folder(settings)
+    console = (console or Console()) if is_first() else Console(quiet=True)
+    if is_first():
+        check_folder(settings)
     task = load_task(settings.task, settings.problem)
     require_working_metric(task)
     search = method_named(settings.method).make(task, settings.search)
+    require_agreement("settings and data", _identity(settings, task))
     with open_folder(settings, task) as folder, own_code_errors(task):
         overview = _overview(settings, task, folder, search)
         with make_progress(console, overview) as progress:
             state, records = _generations(settings, search, folder, progress)
             findings = _conclude(settings, task, search, state, records, progress)
-            progress.phase("writing the report")
-            _write(folder, findings, task)
+            if is_first():
+                progress.phase("writing the report")
+                _write(folder, findings, task)
         print_summary(console, findings, folder)
     first = findings.finalists[0]
     return RunResult(
@@ -97,16 +111,10 @@ def _generations(
     """Runs what is missing of the search; every generation ends in a record and a checkpoint."""
     progress.phase("preparing the search")
     state = search.init(jax.random.key(settings.seed))
-    done = 0
-    folder.checkpoints.mkdir(exist_ok=True)
-    restored = checkpoint.restore(
-        folder.checkpoints,
-        state,
-        lambda path: progress.note(f"the checkpoint {path} is damaged; using the one before it"),
-    )
-    if restored is not None:
-        done, state = restored
-    records = keep_records(folder.generations, done)
+    done, records = 0, list[GenerationRecord]()
+    if is_first():
+        done, state, records = _done_before(state, folder, progress)
+    done, state = checkpoint.shared(done, state)
     if settings.resume:
         progress.note(f"resumed after {plural(done, 'generation')} of {search.steps}")
     if done < search.steps:
@@ -116,10 +124,25 @@ def _generations(
         state, info = search.step(state)
         record = generation_record(info, time.perf_counter() - started)
         records.append(record)
-        append_record(folder.generations, record)
         progress.generation(records)
-        checkpoint.save(folder.checkpoints, record.generation, state)
+        checkpoint.require_same_state(state)
+        if is_first():
+            append_record(folder.generations, record)
+            checkpoint.save(folder.checkpoints, record.generation, state)
     return state, records
+
+
+def _done_before(
+    state: Any, folder: RunFolder, progress: Progress
+) -> tuple[int, Any, list[GenerationRecord]]:
+    """Reads how far the run in the folder has come; ``state`` is a fresh one."""
+    folder.checkpoints.mkdir(exist_ok=True)
+    done, state = checkpoint.restore(
+        folder.checkpoints,
+        state,
+        lambda path: progress.note(f"the checkpoint {path} is damaged; using the one before it"),
+    ) or (0, state)
+    return done, state, keep_records(folder.generations, done)
 
 
 def _conclude(
@@ -164,10 +187,17 @@ def _write(folder: RunFolder, findings: Findings, task: Task) -> None:
     write_atomically(folder.loss, findings.winner.to_json())
 
 
+def _identity(settings: RunSettings, task: Task) -> bytes:
+    """Writes down all that processes of one run must have in common."""
+    return f"{settings_data(settings)} {data_fingerprint(task)} {made_with()}".encode()
+
+
 def _overview(settings: RunSettings, task: Task, folder: RunFolder, search: Search) -> Overview:
     rows = [split.inputs.shape[0] for split in (task.train, task.valid, task.test)]
     better = "higher" if task.metric.higher_is_better else "lower"
     population = settings.search.population
+    kind, processes = jax.devices()[0].device_kind, jax.process_count()
+    together = f" in {plural(processes, 'process', 'processes')}" if processes > 1 else ""
     lines = (
         f"task     {task.name}: {rows[0]} examples to train, {rows[1]} to validate, "
         f"{rows[2]} to test",
@@ -175,6 +205,7 @@ def _overview(settings: RunSettings, task: Task, folder: RunFolder, search: Sear
         f"task loss {task.task_loss_name}",
         f"search   {settings.method}: {plural(search.steps, 'generation')} of {population} "
         f"candidates, seed {settings.seed}",
+        f"devices  {jax.device_count()} ({kind}){together}",
         f"results  {folder.path}",
     )
     return Overview(lines, search.steps, task.metric.name, task.metric.higher_is_better)

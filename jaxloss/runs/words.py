@@ -25,6 +25,9 @@ FILTER_WORDS = {
     "equivalent": FilterWords(
         "like another", "its gradients agree with those of a loss that was judged earlier"
     ),
+    "outrun": FilterWords(
+        "outrun", "others did better after the same part of the training, which it left there"
+    ),
     "not finite": FilterWords(
         "failed in training", "of those trained with: the result was not a finite number"
     ),

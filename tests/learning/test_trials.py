@@ -135,6 +135,23 @@ def test_a_finalist_that_is_better_wins_for_real(run: TrialRunner):
     assert [finalist.fitness.shape for finalist in finalists] == [(2,)] * 3
 
 
+def test_both_ways_of_running_trees_train_alike(run: TrialRunner):
+    own = trial_runner(TASK, BaseOptimizerSettings(learning_rate=0.05), 80, "specialised")
+    weights = (1.25, 0.5, 2.0)
+    loss = LearnedLoss(TreeForm(parse("square(sub(f, y))")), weights, "identity")
+    for interpreted, specialised in zip(
+        run(loss, jax.random.key(4), 3), own(loss, jax.random.key(4), 3), strict=True
+    ):
+        np.testing.assert_allclose(interpreted, specialised, rtol=1e-4)
+
+
+def test_trees_that_a_genome_cannot_hold_are_trained_too(run: TrialRunner):
+    halved = loss_named("0.5 * (f - y)**2")  # 0.5 is no terminal of a search.
+    scaled = LearnedLoss(TreeForm(parse("(f - y)**2")), (0.5**0.5, 1.0, 1.0), "identity")
+    seeds = jax.random.key(5), 2
+    np.testing.assert_allclose(run(halved, *seeds).valid, run(scaled, *seeds).valid, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

@@ -1,6 +1,13 @@
 """A method that costs nothing beside the real ones, and what many tests use."""
 
 import io
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -100,3 +107,48 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+PATIENCE = 120
+"""Seconds after which a process counts as stuck."""
+
+
+def start(words: list[str], cache: Path) -> subprocess.Popen:
+    """Starts a command in a process of its own, which shares the compiled programs."""
+    settings = {**CACHE_SETTINGS, "jax_compilation_cache_dir": cache}
+    environment = {
+        **os.environ,
+        **{name.upper(): str(value) for name, value in settings.items()},
+        "PYTHONPATH": os.getcwd(),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", *words],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def kill_when(
+    process: subprocess.Popen,
+    condition: Callable[[], bool],
+    by: signal.Signals = signal.SIGKILL,
+) -> None:
+    """Kills a process, by default so that it can do nothing about it."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    process.send_signal(by)
+    assert process.wait(PATIENCE) == -by
+    assert process.stdout is not None
+    process.stdout.close()
+
+
+def free_port() -> int:
+    """Finds a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return probe.getsockname()[1]

@@ -1,47 +1,10 @@
 import json
-import os
 import shlex
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-from run_helpers import CACHE_SETTINGS, Finished
+from run_helpers import PATIENCE, Finished, kill_when, start
 
 from jaxloss.runs.settings import command
-
-PATIENCE = 120
-
-
-def _start(words: list[str], cache: Path) -> subprocess.Popen:
-    settings = {**CACHE_SETTINGS, "jax_compilation_cache_dir": cache}
-    environment = {
-        **os.environ,
-        **{name.upper(): str(value) for name, value in settings.items()},
-        "PYTHONPATH": os.getcwd(),
-    }
-    return subprocess.Popen(
-        [sys.executable, "-m", *words],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def _kill_when(process: subprocess.Popen, condition: Callable[[], bool]) -> None:
-    """Kills a process so that it can do nothing about it."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert process.stdout is not None
-    process.stdout.close()
 
 
 def test_a_run_killed_three_times_ends_like_one_that_was_not(
@@ -54,12 +17,12 @@ def test_a_run_killed_three_times_ends_like_one_that_was_not(
     def lines() -> int:
         return records.read_text().count("\n") if records.exists() else 0
 
-    _kill_when(_start(words, compilation_cache), (out / "settings.json").exists)
+    kill_when(start(words, compilation_cache), (out / "settings.json").exists)
     resume = [*words, "--resume"]
     # As a line is there, its checkpoint is just being written.
-    _kill_when(_start(resume, compilation_cache), lambda: lines() >= 1)
-    _kill_when(_start(resume, compilation_cache), lambda: lines() >= 2)
-    last = _start(resume, compilation_cache)
+    kill_when(start(resume, compilation_cache), lambda: lines() >= 1)
+    kill_when(start(resume, compilation_cache), lambda: lines() >= 2)
+    last = start(resume, compilation_cache)
     printed = last.communicate(timeout=PATIENCE)[0]
     assert last.returncode == 0, printed
 
