@@ -23,10 +23,35 @@ class FitnessSettings:
     """Training steps."""
     seeds: int = 1
     """Networks and batch orders that the fitness averages over."""
+    rungs: int = 1
+    """How often candidates are compared: at the end, at half the steps, at a quarter, and so on;
+    1 trains all to the end. *Assumed*."""
+    keep: float = 0.5
+    """Share that trains on after each comparison but the last, where there are several (successive
+    halving, https://arxiv.org/abs/1502.07943)."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"fitness steps must be 1 or more, got {self.steps}")
         require(self.seeds >= 1, f"fitness seeds must be 1 or more, got {self.seeds}")
+        require(self.rungs >= 1, f"fitness rungs must be 1 or more, got {self.rungs}")
+        require(0 < self.keep < 1, f"fitness keep must be between 0 and 1, got {self.keep}")
+        most = self.steps.bit_length()
+        require(
+            self.rungs <= most,
+            f"{self.rungs} rungs halve {self.steps} fitness steps to less than one; "
+            f"expected at most {most} rungs",
+        )
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Steps after which candidates are compared, the last at the end."""
+        return tuple(self.steps // 2**halvings for halvings in reversed(range(self.rungs)))
+
+    @property
+    def mean_steps(self) -> float:
+        """Steps that a candidate trains for on average."""
+        legs = zip((0, *self.lengths), self.lengths, strict=False)
+        return sum(self.keep**rung * (end - begin) for rung, (begin, end) in enumerate(legs))
 
 
 def partial_training(

@@ -103,6 +103,52 @@ def take(split: Split, indices: Int[Array, "..."]) -> Split:
     return Split(split.inputs[indices], split.targets[indices])
 
 
+class Draws(NamedTuple):
+    """What chance decides about a training, all of it drawn before the first step.
+
+    Attributes:
+        learner: the fresh one.
+        batches: indices of the examples of each step.
+        noise_key: of dropout; each step folds its number in.
+    """
+
+    learner: Learner
+    batches: Int[Array, "steps batch"]
+    noise_key: PRNGKeyArray
+
+
+def draw(
+    key: PRNGKeyArray, model: Model, settings: BaseOptimizerSettings, split: Split, steps: int
+) -> Draws:
+    """Draws all that a training needs."""
+    start_key, batch_key, noise_key = jax.random.split(key, 3)
+    examples = split.inputs.shape[0]
+    return Draws(
+        fresh_learner(start_key, model, settings.make(), split),
+        batch_indices(batch_key, examples, settings.batch_size, steps),
+        noise_key,
+    )
+
+
+def stepper(
+    model: Model,
+    settings: BaseOptimizerSettings,
+    loss: ExampleLoss,
+    split: Split,
+    batches: Int[Array, "steps batch"],
+    noise_key: PRNGKeyArray,
+) -> Callable[[Learner, Int[Array, ""]], Learner]:
+    """Makes ``(learner, number) -> learner``: the step of a training that has this number."""
+    optimizer = settings.make()
+
+    def step(learner: Learner, number: Int[Array, ""]) -> Learner:
+        batch = take(split, batches[number])
+        noise = jax.random.fold_in(noise_key, number)
+        return training_step(model, optimizer, loss, learner, batch, noise)
+
+    return step
+
+
 def train(
     key: PRNGKeyArray,
     model: Model,
@@ -128,24 +174,16 @@ def train(
     Returns:
         The trained variables and the records, shape ``[observations, ...]``.
     """
-    optimizer = settings.make()
-    start_key, batch_key, noise_key = jax.random.split(key, 3)
-    examples = split.inputs.shape[0]
-    indices = batch_indices(batch_key, examples, settings.batch_size, steps)
-
-    def step(learner: Learner, number: Array) -> tuple[Learner, None]:
-        batch = take(split, indices[number])
-        noise = jax.random.fold_in(noise_key, number)
-        return training_step(model, optimizer, loss, learner, batch, noise), None
+    drawn = draw(key, model, settings, split, steps)
+    step = stepper(model, settings, loss, split, drawn.batches, drawn.noise_key)
 
     def segment(learner: Learner, numbers: Int[Array, " steps"]) -> tuple[Learner, Array]:
-        learner, _ = jax.lax.scan(step, learner, numbers)
+        learner, _ = jax.lax.scan(lambda *state: (step(*state), None), learner, numbers)
         return learner, jnp.zeros(()) if observe is None else observe(learner.variables)
 
     length = steps // observations
     numbers = jnp.arange(length * observations).reshape(observations, length)
-    learner = fresh_learner(start_key, model, optimizer, split)
-    learner, records = jax.lax.scan(segment, learner, numbers)
+    learner, records = jax.lax.scan(segment, drawn.learner, numbers)
     return learner.variables, records
 
 

@@ -1,5 +1,6 @@
 """The evolution that EvoMAL and GP-LFL share: vary, judge, keep the best of each size."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -56,22 +57,11 @@ def evolution(
     method: str, task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
 ) -> Search:
     """Makes a genetic search; ``tuning`` is None where weights stay at 1."""
-    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), settings.max_nodes)
-    settings.variation.check(alphabet)
-    seeds = [_starting_tree(alphabet, settings, text) for text in settings.start_from]
+    alphabet = alphabet_of(task, settings)
+    grow = jit_brief(grower(alphabet, settings))
+    vary = jit_brief(varier(alphabet, settings))
     judge = tree_judge(task, settings, tuning, alphabet)
     run_trials = trial_runner(task, settings.optimizer, settings.trial.steps)
-    origin = (("method", method), ("task", task.name), ("model", task.model.name))
-
-    @jit_brief
-    def grow(key: PRNGKeyArray) -> Array:
-        genomes = first_population(key, alphabet, settings.variation, settings.population)
-        return genomes.at[: len(seeds)].set(np.array(seeds)) if seeds else genomes
-
-    @jit_brief
-    def vary(key: PRNGKeyArray, generation: Array, genomes: Array, fitness: Array) -> Array:
-        key = jax.random.fold_in(named_key(key, "variation"), generation)
-        return next_generation(key, alphabet, settings.variation, genomes, fitness)
 
     def init(key: PRNGKeyArray) -> EvolutionState:
         rows = settings.population * settings.generations
@@ -81,7 +71,7 @@ def evolution(
         return EvolutionState(
             key=key,
             generation=np.array(0, np.int32),
-            genomes=np.asarray(grow(named_key(key, "first population"))),
+            genomes=np.asarray(grow(key)),
             fitness=np.full(settings.population, np.inf, np.float32),
             archive=empty_archive(rows, examples if compared else 0),
             best_of_size=SizeTable(
@@ -111,29 +101,20 @@ def evolution(
         return state, report(state, verdicts)
 
     def report(state: EvolutionState, verdicts: Verdicts) -> Info:
-        fitness = state.best_of_size.fitness
-        row = int(np.argmin(fitness))
+        table = state.best_of_size
+        row = int(np.argmin(table.fitness))
+        found = bool(np.isfinite(table.fitness[row]))
         return Info(
             generation=int(state.generation) - 1,
-            best_fitness=float(fitness[row]),
-            best=learned(state, row) if np.isfinite(fitness[row]) else None,
+            best_fitness=float(table.fitness[row]),
+            best=loss_of_size(method, task, alphabet, table, row) if found else None,
             candidates=settings.population,
             trained=int(verdicts.trained.sum()),
             dropped=verdicts.dropped,
         )
 
-    def learned(state: EvolutionState, row: int) -> LearnedLoss:
-        tree = alphabet.decode(state.best_of_size.genomes[row])
-        weights = state.best_of_size.weights[row, : tree.size - 1]
-        form = TreeForm(tree, alphabet.primitives.variables)
-        return LearnedLoss(form, tuple(weights.tolist()), task.view.name, origin)
-
     def front(state: EvolutionState) -> list[FrontEntry]:
-        entries: list[FrontEntry] = []
-        for size, fitness in enumerate(state.best_of_size.fitness.tolist()):
-            if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
-                entries.append(FrontEntry(learned(state, size), size, fitness))
-        return entries
+        return front_of(method, task, alphabet, state.best_of_size)
 
     def finalists(state: EvolutionState) -> list[Finalist]:
         entries = sorted(front(state), key=lambda entry: entry.fitness)
@@ -143,13 +124,70 @@ def evolution(
             named_key(state.key, "finalists"),
             settings.trial.finalist_seeds,
             [entry.loss for entry in entries[: settings.trial.finalists]],
-            task_loss_of(task, origin),
+            task_loss_of(task, origin_of(method, task)),
         )
 
     def best(state: EvolutionState) -> LearnedLoss:
         return finalists(state)[0].loss
 
     return Search(init, step, best, front, finalists, settings.generations)
+
+
+def alphabet_of(task: Task, settings: GeneticSettings) -> Alphabet:
+    """Makes the alphabet of a search: the usual primitives over what the loss of a task sees."""
+    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), settings.max_nodes)
+    settings.variation.check(alphabet)
+    return alphabet
+
+
+def grower(alphabet: Alphabet, settings: GeneticSettings) -> Callable[[PRNGKeyArray], Array]:
+    """Makes ``(key) -> genomes``: the first population, with the formulas to start from in front.
+
+    The key, here and in `varier`, is the whole search's.
+    """
+    seeds = [_starting_tree(alphabet, settings, text) for text in settings.start_from]
+
+    def grow(key: PRNGKeyArray) -> Array:
+        key = named_key(key, "first population")
+        genomes = first_population(key, alphabet, settings.variation, settings.population)
+        return genomes.at[: len(seeds)].set(np.array(seeds)) if seeds else genomes
+
+    return grow
+
+
+def varier(alphabet: Alphabet, settings: GeneticSettings) -> Callable[..., Array]:
+    """Makes ``(key, generation, genomes, fitness) -> genomes``: the population that follows."""
+
+    def vary(key: PRNGKeyArray, generation: Array, genomes: Array, fitness: Array) -> Array:
+        key = jax.random.fold_in(named_key(key, "variation"), generation)
+        return next_generation(key, alphabet, settings.variation, genomes, fitness)
+
+    return vary
+
+
+def origin_of(method: str, task: Task) -> tuple[tuple[str, str], ...]:
+    """Says where the losses of a search come from."""
+    return (("method", method), ("task", task.name), ("model", task.model.name))
+
+
+def loss_of_size(
+    method: str, task: Task, alphabet: Alphabet, table: SizeTable, size: int
+) -> LearnedLoss:
+    """Reads the best loss of a size; there has to be one."""
+    tree = alphabet.decode(table.genomes[size])
+    weights = table.weights[size, : tree.size - 1]
+    form = TreeForm(tree, alphabet.primitives.variables)
+    return LearnedLoss(form, tuple(weights.tolist()), task.view.name, origin_of(method, task))
+
+
+def front_of(method: str, task: Task, alphabet: Alphabet, table: SizeTable) -> list[FrontEntry]:
+    """Reads the losses that no smaller one beats, smallest first."""
+    entries: list[FrontEntry] = []
+    for size, fitness in enumerate(table.fitness.tolist()):
+        if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
+            loss = loss_of_size(method, task, alphabet, table, size)
+            entries.append(FrontEntry(loss, size, fitness))
+    return entries
 
 
 def _starting_tree(alphabet: Alphabet, settings: GeneticSettings, text: str) -> np.ndarray:

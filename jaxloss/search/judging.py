@@ -11,6 +11,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 from jaxloss.keys import named_key
 from jaxloss.learning.filters import Archive, look_alike, look_up, record
 from jaxloss.learning.population import all_at_once
+from jaxloss.learning.racing import behind_finishers
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.programs import candidate_programs
 from jaxloss.search.settings import GeneticSettings
@@ -22,9 +23,11 @@ FILTERS: tuple[str, ...] = (
     "rejected before",
     "rejected after",
     "equivalent",
+    "outrun",
     "not finite",
 )
-"""Names under which `Verdicts.dropped` counts, in running order."""
+"""Names under which `Verdicts.dropped` counts, in running order; what only some settings ask for
+counts 0 elsewhere."""
 
 
 class Verdicts(NamedTuple):
@@ -32,8 +35,10 @@ class Verdicts(NamedTuple):
 
     Attributes:
         weights: edge weights after local search; for trained trees only.
-        fitness: lower is better; infinite for what a filter dropped.
-        trained: whether the tree went through partial training.
+        fitness: lower is better; infinite for what a filter dropped, and behind all that were
+            trained to the end for what was outrun, see `racing.behind_finishers`.
+        trained: whether the tree went through partial training to its end, or until the training
+            failed.
         dropped: how many each filter took out.
     """
 
@@ -85,6 +90,7 @@ def tree_judge(
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
     splits = (task.train, task.valid)
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
+    races = settings.fitness.rungs > 1
 
     def stages(key: PRNGKeyArray, archive: Archive, generation: int) -> dict[str, Stage]:
         network_key = named_key(key, "untrained network")
@@ -112,6 +118,16 @@ def tree_judge(
             work.fitness[rows] = scores.mean(axis=1)
             return np.isfinite(work.fitness[rows])
 
+        def outruns(work: _Work, rows: np.ndarray) -> np.ndarray:
+            scores, finished = programs.race((fitness_key, *splits), work.candidates(rows))
+            means = scores.mean(axis=1)
+            work.fitness[rows] = behind_finishers(means, finished)
+            # A training that failed on the way has nowhere to go.
+            return finished | ~np.isfinite(means)
+
+        def is_finite(work: _Work, rows: np.ndarray) -> np.ndarray:
+            return np.isfinite(work.fitness[rows])
+
         way: dict[str, Stage] = {}
         if when in ("before", "both"):
             way["rejected before"] = improves
@@ -122,6 +138,8 @@ def tree_judge(
             way["rejected after"] = improves
         if tolerance is not None:
             way["equivalent"] = differs
+        if races:
+            return {**way, "outrun": outruns, "not finite": is_finite}
         return {**way, "not finite": score}
 
     @lru_cache(maxsize=1)
@@ -132,7 +150,8 @@ def tree_judge(
         jobs = []
         if tuning is not None:  # First, because it takes longest.
             jobs.append(partial(programs.tune.prepare, (key, *splits), one))
-        jobs.append(partial(programs.train.prepare, (key, *splits), one))
+        training = programs.race if races else programs.train
+        jobs.append(partial(training.prepare, (key, *splits), one))
         if when != "never":
             jobs.append(partial(programs.improve.prepare, (key, examples), one))
         if tolerance is not None:

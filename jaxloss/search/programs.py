@@ -8,16 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
-from jaxloss.learning.filters import gradient_norms, improvement
-from jaxloss.learning.fitness import partial_training
-from jaxloss.learning.inner import ExampleLoss, predict
+from jaxloss.learning.inner import Draws
 from jaxloss.learning.population import PopulationProgram, jit_brief, over_population
-from jaxloss.learning.unroll import LocalSearchSettings, local_search
-from jaxloss.losses.interpreter import assemble, interpret
+from jaxloss.learning.racing import draw_seeds, race
+from jaxloss.learning.structures import over_structures
+from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.losses.binding import interpreted_binding, specialised_binding
 from jaxloss.losses.tree import fresh_weights
-from jaxloss.losses.views import per_example
+from jaxloss.search.candidate import candidate_way
+from jaxloss.search.plan import execution_plan
 from jaxloss.search.settings import GeneticSettings
-from jaxloss.symbols.genome import Alphabet, Genome, canonical_hash
+from jaxloss.symbols.genome import Alphabet, canonical_hash
 from jaxloss.tasks.task import Split, Task
 
 
@@ -32,6 +33,7 @@ class CandidatePrograms(NamedTuple):
         tune: weights after local search; shares a key and the train and valid splits.
         norms: gradient norms on examples; shares what ``improve`` does.
         train: fitness for each seed after partial training; shares what ``tune`` does.
+        race: the same with some who leave before the end, and who did not; shares likewise.
     """
 
     describe: Callable[[PRNGKeyArray, Int[np.ndarray, "trees capacity"]], tuple[Array, Array]]
@@ -39,6 +41,7 @@ class CandidatePrograms(NamedTuple):
     tune: PopulationProgram
     norms: PopulationProgram
     train: PopulationProgram
+    race: PopulationProgram
 
 
 def candidate_programs(
@@ -48,19 +51,8 @@ def candidate_programs(
     alphabet: Alphabet,
 ) -> CandidatePrograms:
     """Makes the compiled parts that `tree_judge` runs one after the other; same arguments."""
-    see = task.view.see
-
-    def bind(genome: Genome) -> Callable[[Array], ExampleLoss]:
-        program = assemble(alphabet, genome)
-
-        def with_weights(weights: Array) -> ExampleLoss:
-            def loss(outputs: Array, targets: Array) -> Array:
-                variables = see(outputs, targets)
-                return per_example(interpret(alphabet, program, weights, *variables))
-
-            return loss
-
-        return with_weights
+    way = candidate_way(task, settings, tuning)
+    plan = execution_plan(task, settings, tuning)
 
     @jit_brief
     def describe(key: PRNGKeyArray, genomes: np.ndarray) -> tuple[Array, Array]:
@@ -72,50 +64,30 @@ def candidate_programs(
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.arange(trees))
         return hashes, jax.vmap(lambda key: fresh_weights(key, edges))(keys)
 
-    def untrained_outputs(key: PRNGKeyArray, examples: Split) -> Array:
-        variables = task.model.init(key, examples.inputs[:1])
-        return predict(task.model, variables, examples.inputs)
+    def lifted(name: str, carries: bool = False) -> PopulationProgram:
+        part: Callable[..., PyTree] = getattr(way, name)
 
-    def improve(shared: PyTree, candidate: PyTree) -> Array:
-        (key, examples), (genome, weights) = shared, candidate
-        outputs = untrained_outputs(key, examples)
-        loss = bind(genome)(weights)
-        return improvement(task, settings.rejection, loss, outputs, examples.targets)
+        def interpreted(shared: PyTree, candidate: PyTree) -> PyTree:
+            genome, *inputs = candidate
+            return part(shared, interpreted_binding(alphabet, task.view, genome), *inputs)
 
-    def tune(shared: PyTree, candidate: PyTree) -> Array:
-        (key, train, valid), (genome, weights) = shared, candidate
-        if tuning is None:
-            return weights
-        tuned, _ = local_search(
-            key,
-            task.model,
-            settings.optimizer,
-            tuning,
-            task.task_loss,
-            bind(genome),
-            train,
-            valid,
-            weights,
-        )
-        return tuned
+        def specialised(genome: np.ndarray) -> Callable[..., PyTree]:
+            bind = specialised_binding(task.view, alphabet.decode(genome))
+            return lambda shared, *inputs: part(shared, bind, *inputs)
 
-    def norms(shared: PyTree, candidate: PyTree) -> Array:
-        (key, examples), (genome, weights) = shared, candidate
-        outputs = untrained_outputs(key, examples)
-        return gradient_norms(bind(genome)(weights), outputs, examples.targets)
+        if plan[name].way == "specialised":
+            return over_structures(specialised)
+        return over_population(interpreted, plan[name].chunk, carries=carries)
 
-    def train(shared: PyTree, candidate: PyTree) -> Array:
-        (key, training, valid), (genome, weights) = shared, candidate
-        loss = bind(genome)(weights)
-        return partial_training(
-            key, task, settings.optimizer, settings.fitness, loss, training, valid
-        )
+    @jit_brief
+    def draws(key: PRNGKeyArray, training: Split) -> Draws:
+        return draw_seeds(key, task, settings.optimizer, settings.fitness, training)
 
-    chunk = settings.chunk or default_chunk(settings.population)
-    lifted = (over_population(part, chunk) for part in (improve, tune, norms, train))
-    return CandidatePrograms(describe, *lifted)
-
-
-def default_chunk(population: int) -> int:
-    """Chooses how many candidates run at once: few on a CPU, so that few are mere copies."""
-    return min(population, 4) if jax.default_backend() == "cpu" else population
+    return CandidatePrograms(
+        describe,
+        improve=lifted("improve"),
+        tune=lifted("tune"),
+        norms=lifted("norms"),
+        train=lifted("train"),
+        race=race(settings.fitness, draws, lifted("advance", carries=True)),
+    )

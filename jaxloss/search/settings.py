@@ -7,6 +7,7 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings
+from jaxloss.losses.ways import Way
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES
 from jaxloss.symbols.variation import VariationSettings
@@ -27,7 +28,11 @@ class GeneticSettings:
     equivalence_tolerance: float | None = None
     """If given, losses whose gradient norms agree within it share a fitness (EvoMAL: 0.01)."""
     chunk: int | None = None
-    """Candidates in one call of a compiled program; by default chosen for the machine."""
+    """Candidates on each device in one call of a compiled program; by default chosen for the
+    network and the kind of device."""
+    way: Way = "auto"
+    """Whether one program interprets all trees, or each is compiled to its own code; by default
+    whichever takes less time."""
     variation: VariationSettings = field(default_factory=VariationSettings)
     rejection: RejectionSettings = field(default_factory=RejectionSettings)
     fitness: FitnessSettings = field(default_factory=FitnessSettings)

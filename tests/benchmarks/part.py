@@ -1,0 +1,29 @@
+"""What a part of the benchmark is."""
+
+from typing import Any, NamedTuple
+
+from jobs import Job
+from tables import Column
+
+
+class Part(NamedTuple):
+    """A part of the benchmark.
+
+    Attributes:
+        title: of its table.
+        notes: what the columns are.
+        columns: of its table.
+        jobs: what is measured, each in a process of its own.
+        quick: the same in tiny, to show that it runs.
+    """
+
+    title: str
+    notes: str
+    columns: tuple[Column, ...]
+    jobs: tuple[Job, ...]
+    quick: tuple[Job, ...]
+
+
+def job(module: str, flags: str = "", **arguments: Any) -> Job:
+    """Describes a measurement on one device for each core; ``flags`` are for XLA."""
+    return Job(module, arguments, flags=flags)

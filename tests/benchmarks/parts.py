@@ -1,0 +1,17 @@
+"""The parts of the benchmark by name, in running order."""
+
+from part import Part
+from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
+from search_parts import RACING, REJECTION, SEARCH, WHOLE
+
+PARTS: dict[str, Part] = {
+    "search": SEARCH,
+    "programs": PROGRAMS,
+    "rails": RAILS,
+    "growth": GROWTH,
+    "rejection": REJECTION,
+    "unrolls": UNROLLS,
+    "whole": WHOLE,
+    "racing": RACING,
+    "devices": DEVICES,
+}
