@@ -1,8 +1,6 @@
 """A whole population in one program: chunks of one size, spread over the devices."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -11,6 +9,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import PyTree
 
 from jaxloss.errors import InvalidInputError, require
+from jaxloss.learning.compilation import steady_options
 from jaxloss.learning.memory import (
     common_free_bytes,
     in_words,
@@ -19,13 +18,6 @@ from jaxloss.learning.memory import (
     report_smaller,
 )
 from jaxloss.learning.mesh import AXIS, everywhere, gathered, population_mesh, spread
-
-
-def jit_brief(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compiles a program that runs for milliseconds: there, less optimising is time won."""
-    on_cpu = jax.default_backend() == "cpu"
-    options = {"xla_backend_optimization_level": 0} if on_cpu else {}
-    return jax.jit(function, compiler_options=options)
 
 
 class PopulationProgram(NamedTuple):
@@ -83,7 +75,9 @@ def over_population(
     sharded = jax.shard_map(
         on_each_device, mesh=mesh, in_specs=(whole, split, split), out_specs=split, check_vma=False
     )
-    program = jax.jit(sharded, donate_argnums=2 if carries else ())
+    program = jax.jit(
+        sharded, donate_argnums=2 if carries else (), compiler_options=steady_options()
+    )
     compiled: dict[tuple[Any, ...], Callable[..., PyTree]] = {}
 
     def parts_of(piece: PyTree) -> tuple[PyTree, PyTree]:
@@ -180,10 +174,3 @@ def _count(candidates: PyTree) -> int:
 
 def _kind(leaf: Any) -> tuple[tuple[int, ...], str]:
     return np.shape(leaf), str(leaf.dtype)
-
-
-def all_at_once(jobs: Iterable[Callable[[], None]]) -> None:
-    """Runs jobs in threads; for compilations, each of which keeps but one core busy."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for finished in [pool.submit(job) for job in jobs]:
-            finished.result()

@@ -11,7 +11,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
-from jaxloss.learning.population import PopulationProgram, all_at_once
+from jaxloss.learning.compilation import all_at_once, steady_options
+from jaxloss.learning.population import PopulationProgram
 
 Function = Callable[..., PyTree]
 """``(shared, *inputs) -> result``, pure."""
@@ -25,7 +26,7 @@ class _Program:
 
     def __init__(self, function: Function, place: SingleDeviceSharding) -> None:
         self._place = place
-        self._run: Any = jax.jit(function)
+        self._run: Any = jax.jit(function, compiler_options=steady_options())
         self._is_compiled = False
 
     def _placed(self, shared: PyTree, inputs: list[PyTree]) -> Any:

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import InvalidInputError, require
+from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
-from jaxloss.learning.population import PopulationProgram, all_at_once, over_population
+from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.sizes import output_count
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.forms import TaskLossForm, TreeForm

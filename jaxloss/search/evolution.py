@@ -9,8 +9,8 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.keys import named_key
+from jaxloss.learning.compilation import jit_brief
 from jaxloss.learning.filters import Archive, empty_archive
-from jaxloss.learning.population import jit_brief
 from jaxloss.learning.trials import Finalist, judge_finalists, task_loss_of, trial_runner
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.forms import TreeForm

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxloss.keys import named_key
+from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.filters import Archive, look_alike, look_up, record
-from jaxloss.learning.population import all_at_once
 from jaxloss.learning.racing import behind_finishers
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.programs import candidate_programs

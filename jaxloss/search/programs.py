@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
+from jaxloss.learning.compilation import jit_brief
 from jaxloss.learning.inner import Draws
-from jaxloss.learning.population import PopulationProgram, jit_brief, over_population
+from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.racing import draw_seeds, race
 from jaxloss.learning.structures import over_structures
 from jaxloss.learning.unroll import LocalSearchSettings

@@ -22,7 +22,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxloss.learning import FitnessSettings, RejectionSettings
-from jaxloss.learning.population import jit_brief
+from jaxloss.learning.compilation import jit_brief
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search import EvoMALSettings, evomal
 from jaxloss.search.whole import whole_search

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import jax
 import pytest
 
@@ -49,3 +53,38 @@ def test_devices_that_cannot_be_had_are_refused() -> None:
         pass
     with started_devices(DeviceSettings(devices=jax.local_device_count())):
         assert not jax.distributed.is_initialized()
+
+
+COMPILE_A_TREE = """
+import jax
+import jax.numpy as jnp
+import jaxloss
+from jaxloss.losses.interpreter import assemble, interpret
+from jaxloss.symbols import Alphabet
+
+jaxloss.use_all_cores(3)
+alphabet = Alphabet(capacity=8)
+genome = jnp.asarray(alphabet.encode(jaxloss.parse("tanh(sub(f, y))")))
+program = jax.jit(lambda w, f, y: interpret(alphabet, assemble(alphabet, genome), w, f, y))
+text = program.lower(jnp.ones(7), jnp.ones(128), jnp.ones(128)).compile().as_text()
+print(jax.device_count(), "xla_cpu_small_call" in text)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "one_function"),
+    [
+        ("--xla_backend_optimization_level=0", True),
+        ("--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1", False),
+    ],
+)
+def test_cores_become_devices_and_loops_over_trees_functions(flags: str, one_function: bool):
+    """In a fresh process, because XLA reads its flags once; flags that are there have the word."""
+    found = subprocess.run(
+        [sys.executable, "-c", COMPILE_A_TREE],
+        env={**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["3", str(one_function)]
