@@ -11,7 +11,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
-from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.learning.inner import (
+    BaseOptimizerSettings,
+    Draws,
+    ExampleLoss,
+    draw,
+    follow,
+    predict,
+)
 from jaxloss.tasks.task import Split, Task
 
 
@@ -78,13 +85,41 @@ def partial_training(
         The metric as a fitness for each seed; infinite where the training or the score is not
         finite, so that NaN never wins.
     """
+    drawn = draw_seeds(key, task, optimizer, settings, training)
+    return trained_from(drawn, task, optimizer, loss, training, held_out)
 
-    def one(key: PRNGKeyArray) -> Float[Array, ""]:
-        variables, _ = train(key, task.model, optimizer, loss, training, settings.steps)
+
+def draw_seeds(
+    key: PRNGKeyArray,
+    task: Task,
+    optimizer: BaseOptimizerSettings,
+    settings: FitnessSettings,
+    training: Split,
+) -> Draws:
+    """Draws what all candidates' trainings share; a leading axis of seeds."""
+
+    def of_seed(key: PRNGKeyArray) -> Draws:
+        return draw(key, task.model, optimizer, training, settings.steps)
+
+    return jax.vmap(of_seed)(jax.random.split(key, settings.seeds))
+
+
+def trained_from(
+    drawn: Draws,
+    task: Task,
+    optimizer: BaseOptimizerSettings,
+    loss: ExampleLoss,
+    training: Split,
+    held_out: Split,
+) -> Float[Array, " seeds"]:
+    """Is `partial_training` with what chance decides drawn before, by `draw_seeds`."""
+
+    def one(drawn: Draws) -> Float[Array, ""]:
+        variables, _ = follow(drawn, task.model, optimizer, loss, training)
         outputs = predict(task.model, variables, held_out.inputs)
         return scored(task, outputs, held_out)
 
-    return jax.vmap(one)(jax.random.split(key, settings.seeds))
+    return jax.vmap(one)(drawn)
 
 
 def scored(task: Task, outputs: Float[Array, "examples outputs"], split: Split) -> Array:

@@ -175,6 +175,20 @@ def train(
         The trained variables and the records, shape ``[observations, ...]``.
     """
     drawn = draw(key, model, settings, split, steps)
+    return follow(drawn, model, settings, loss, split, observe, observations)
+
+
+def follow(
+    drawn: Draws,
+    model: Model,
+    settings: BaseOptimizerSettings,
+    loss: ExampleLoss,
+    split: Split,
+    observe: Callable[[Variables], Array] | None = None,
+    observations: int = 1,
+) -> tuple[Variables, Array]:
+    """Is `train` with what chance decides drawn before."""
+    steps = drawn.batches.shape[0]
     step = stepper(model, settings, loss, split, drawn.batches, drawn.noise_key)
 
     def segment(learner: Learner, numbers: Int[Array, " steps"]) -> tuple[Learner, Array]:

@@ -20,7 +20,6 @@ from jaxloss.learning.inner import (
     Draws,
     ExampleLoss,
     Learner,
-    draw,
     predict,
     stepper,
 )
@@ -46,21 +45,6 @@ class Leg(NamedTuple):
     end: Int[Array | np.ndarray, ""]
     training: Split
     held_out: Split
-
-
-def draw_seeds(
-    key: PRNGKeyArray,
-    task: Task,
-    optimizer: BaseOptimizerSettings,
-    settings: FitnessSettings,
-    training: Split,
-) -> Draws:
-    """Draws what `fitness.partial_training` draws for the same key; a leading axis of seeds."""
-
-    def of_seed(key: PRNGKeyArray) -> Draws:
-        return draw(key, task.model, optimizer, training, settings.steps)
-
-    return jax.vmap(of_seed)(jax.random.split(key, settings.seeds))
 
 
 def advance(

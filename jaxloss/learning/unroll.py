@@ -8,11 +8,12 @@ Back-propagation for Bilevel Optimization" (https://arxiv.org/abs/1810.10667).
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from jaxloss.errors import require
 from jaxloss.learning.inner import (
@@ -142,6 +143,35 @@ def _meta_loss(
     return jnp.mean(task_loss(outputs, held_out.targets))
 
 
+class TuningDraws(NamedTuple):
+    """What chance decides about a local search, all of it drawn before the first step.
+
+    Attributes:
+        network_key: of the fresh networks; each meta step folds its number in.
+        training: indices of the examples that each inner step trains on.
+        judging: indices of the held-out examples of each meta step.
+    """
+
+    network_key: PRNGKeyArray
+    training: Int[Array, "meta_steps inner_steps batch"]
+    judging: Int[Array, "meta_steps batch"]
+
+
+def draw_tuning(
+    key: PRNGKeyArray,
+    optimizer: BaseOptimizerSettings,
+    settings: LocalSearchSettings,
+    train: Split,
+    valid: Split,
+) -> TuningDraws:
+    """Draws what the local searches of all candidates share."""
+    network_key, train_key, valid_key = jax.random.split(key, 3)
+    steps, inner, batch = settings.meta_steps, settings.inner_steps, optimizer.batch_size
+    training = batch_indices(train_key, train.inputs.shape[0], batch, steps * inner)
+    judging = batch_indices(valid_key, valid.inputs.shape[0], batch, steps)
+    return TuningDraws(network_key, training.reshape(steps, inner, -1), judging)
+
+
 def local_search(
     key: PRNGKeyArray,
     model: Model,
@@ -162,26 +192,37 @@ def local_search(
         The tuned parameters and the meta-loss at each step. A candidate whose meta-gradient stops
         being finite ends with parameters that are not finite, which the filters reject.
     """
+    drawn = draw_tuning(key, optimizer, settings, train, valid)
+    return tuned_from(drawn, model, optimizer, settings, task_loss, bind, train, valid, loss_params)
+
+
+def tuned_from(
+    drawn: TuningDraws,
+    model: Model,
+    optimizer: BaseOptimizerSettings,
+    settings: LocalSearchSettings,
+    task_loss: ExampleLoss,
+    bind: Bind,
+    train: Split,
+    valid: Split,
+    loss_params: PyTree,
+) -> tuple[PyTree, Float[Array, " meta_steps"]]:
+    """Is `local_search` with what chance decides drawn before, by `draw_tuning`."""
     outer = optax.adam(settings.learning_rate)
-    network_key, train_key, valid_key = jax.random.split(key, 3)
-    steps, inner, batch = settings.meta_steps, settings.inner_steps, optimizer.batch_size
-    training = batch_indices(train_key, train.inputs.shape[0], batch, steps * inner)
-    training = training.reshape(steps, inner, -1)
-    judging = batch_indices(valid_key, valid.inputs.shape[0], batch, steps)
 
     def step(carry: tuple[PyTree, optax.OptState], number: Array) -> tuple[tuple, Array]:
         params, state = carry
 
         def objective(params: PyTree) -> Array:
             return _meta_loss(
-                jax.random.fold_in(network_key, number),
+                jax.random.fold_in(drawn.network_key, number),
                 model,
                 optimizer,
                 task_loss,
                 bind,
-                lambda inner_step: take(train, training[number, inner_step]),
-                inner,
-                take(valid, judging[number]),
+                lambda inner_step: take(train, drawn.training[number, inner_step]),
+                settings.inner_steps,
+                take(valid, drawn.judging[number]),
                 params,
                 settings.truncation,
             )
@@ -191,5 +232,5 @@ def local_search(
         return (optax.apply_updates(params, updates), state), value
 
     start = (loss_params, outer.init(loss_params))
-    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(steps))
+    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(settings.meta_steps))
     return tuned, values

@@ -116,7 +116,8 @@ def masked_judge(
             return work, gains > settings.rejection.threshold
 
         def tune(work: _Work) -> tuple[_Work, Array]:
-            tuned = of_all(way.tune, (tuning_key, *splits), work.weights)
+            drawn = way.draw_tuning(tuning_key, *splits)
+            tuned = of_all(way.tune, (drawn, *splits), work.weights)
             return work._replace(weights=tuned), jnp.ones(genomes.shape[0], bool)
 
         def differs(work: _Work) -> tuple[_Work, Array]:
@@ -129,7 +130,9 @@ def masked_judge(
             return work._replace(norms=norms, fitness=fitness), ~has_twin
 
         def score(work: _Work) -> tuple[_Work, Array]:
-            scores = of_all(way.train, (fitness_key, *splits), work.weights)
+            scores = of_all(
+                way.train, (way.draw_training(fitness_key, *splits), *splits), work.weights
+            )
             fitness = jnp.mean(scores, axis=1).astype(jnp.float32)
             return work._replace(fitness=fitness), jnp.isfinite(fitness)
 

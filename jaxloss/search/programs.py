@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
-from jaxloss.learning.compilation import jit_brief
+from jaxloss.learning.compilation import jit_brief, steady_options
 from jaxloss.learning.inner import Draws
 from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.learning.racing import draw_seeds, race
+from jaxloss.learning.racing import race
 from jaxloss.learning.structures import over_structures
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding, specialised_binding
@@ -80,15 +80,31 @@ def candidate_programs(
             return over_structures(specialised)
         return over_population(interpreted, plan[name].chunk, carries=carries)
 
-    @jit_brief
+    def drawing(draw: Callable[..., PyTree], program: PopulationProgram) -> PopulationProgram:
+        """Draws once for all calls what all candidates share, where the program would each time."""
+        draw = jax.jit(draw, compiler_options=steady_options())
+
+        def drawn(shared: PyTree) -> PyTree:
+            key, *splits = shared
+            return draw(key, *splits), *splits
+
+        return PopulationProgram(
+            lambda shared, candidates: program.run(drawn(shared), candidates),
+            lambda shared, candidates: program.prepare(drawn(shared), candidates),
+        )
+
     def draws(key: PRNGKeyArray, training: Split) -> Draws:
-        return draw_seeds(key, task, settings.optimizer, settings.fitness, training)
+        return way.draw_training(key, training, training)
 
     return CandidatePrograms(
         describe,
         improve=lifted("improve"),
-        tune=lifted("tune"),
+        tune=drawing(way.draw_tuning, lifted("tune")),
         norms=lifted("norms"),
-        train=lifted("train"),
-        race=race(settings.fitness, draws, lifted("advance", carries=True)),
+        train=drawing(way.draw_training, lifted("train")),
+        race=race(
+            settings.fitness,
+            jax.jit(draws, compiler_options=steady_options()),
+            lifted("advance", carries=True),
+        ),
     )

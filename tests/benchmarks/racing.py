@@ -17,8 +17,9 @@ from timing import Cost, timed
 
 from jaxloss.keys import named_key
 from jaxloss.learning import FitnessSettings, RejectionSettings, trial_runner
+from jaxloss.learning.fitness import draw_seeds
 from jaxloss.learning.population import over_population
-from jaxloss.learning.racing import Leg, draw_seeds, staying
+from jaxloss.learning.racing import Leg, staying
 from jaxloss.learning.trials import task_loss_of
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss

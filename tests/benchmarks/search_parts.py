@@ -35,9 +35,10 @@ SEARCH = Part(
             "search_speed",
             task="diabetes",
             model="mlp:1000-1000",
-            generations=5,
+            generations=6,
             repeated=2,
             sample=3,
+            orders=("both",),
         ),
     ),
     (

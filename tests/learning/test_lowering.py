@@ -12,10 +12,10 @@ from jaxtyping import Array
 
 from jaxloss.learning import trials
 from jaxloss.learning.filters import RejectionSettings
-from jaxloss.learning.fitness import FitnessSettings
+from jaxloss.learning.fitness import FitnessSettings, draw_seeds
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.population import PopulationProgram
-from jaxloss.learning.racing import Leg, draw_seeds
+from jaxloss.learning.racing import Leg
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss, TreeForm, interpreter
 from jaxloss.losses.binding import interpreted_binding
@@ -60,14 +60,17 @@ def way_settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def test_the_way_of_a_candidate(way_settings: GeneticSettings, part: str):
     alphabet = alphabet_of(TASK, way_settings)
     tuning = LocalSearchSettings(meta_steps=2, inner_steps=1)
-    function = getattr(candidate_way(TASK, way_settings, tuning), part)
+    way = candidate_way(TASK, way_settings, tuning)
+    function = getattr(way, part)
     examples = Split(*(leaf[:20] for leaf in TASK.train))
-    key = jax.random.key(0)
-    whole = part in ("tune", "train")
-    shared = (key, TASK.train, TASK.valid) if whole else (key, examples)
+    splits = (TASK.train, TASK.valid)
+    draws = {"tune": way.draw_tuning, "train": way.draw_training}
     edges = alphabet.capacity - 1
 
     def population(genomes: Array, weights: Array) -> Array:
+        key = jax.random.key(0)
+        shared = (draws[part](key, *splits), *splits) if part in draws else (key, examples)
+
         def one(genome: Array, weights: Array) -> Array:
             return function(shared, interpreted_binding(alphabet, TASK.view, genome), weights)
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning import racing
-from jaxloss.learning.fitness import FitnessSettings, partial_training
+from jaxloss.learning.fitness import FitnessSettings, draw_seeds, partial_training
 from jaxloss.learning.inner import BaseOptimizerSettings, Draws, Learner
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.structures import over_structures
@@ -63,7 +63,7 @@ class Real:
         return racing.advance(self.task, OPTIMIZER, loss_of(power), leg, learners)
 
     def draws(self, key: Any, training: Split) -> Draws:
-        return racing.draw_seeds(key, self.task, OPTIMIZER, SETTINGS, training)
+        return draw_seeds(key, self.task, OPTIMIZER, SETTINGS, training)
 
     def race(self, settings: FitnessSettings, advance: Any = None) -> tuple[Any, Any]:
         program = racing.race(settings, jax.jit(self.draws), advance or self.advance)
