@@ -103,8 +103,8 @@ RACING = Part(
         Column("best_wins", "best wins", ".0%"),
     ),
     (
-        job("racing", task="diabetes"),
-        job("racing", task="digits", label_noise=0.4),
+        job("racing", task="diabetes", generations=12),
+        job("racing", task="digits", label_noise=0.4, generations=6, seeds=2),
     ),
     (
         job(
