@@ -32,7 +32,7 @@ ARITIES = {
     **dict.fromkeys(("add", "sub", "mul", "div", "min", "max"), 2),
     **dict.fromkeys(("sign", "square", "abs", "tanh", "log", "sqrt"), 1),
 }
-"""EvoMAL's functions (FIELD §1), written down here a second time on purpose."""
+"""EvoMAL's functions, written down here a second time on purpose."""
 
 RandomFormulas = Callable[..., list[str]]
 

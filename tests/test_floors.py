@@ -1,4 +1,4 @@
-"""Imports go down only (DESIGN.md, "Rooms and floors")."""
+"""Imports go down only."""
 
 import ast
 from collections.abc import Iterator

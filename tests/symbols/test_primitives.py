@@ -27,7 +27,7 @@ def summed(primitive: Primitive):
 
 
 def test_the_table_is_that_of_the_field_notes():
-    # FIELD §1: add sub mul min max, div, sign square abs tanh, log, sqrt.
+    # The released EvoMAL code: add sub mul min max, div, sign square abs tanh, log, sqrt.
     arities = {row.name: row.arity for row in PRIMITIVES}
     pairs = dict.fromkeys(("add", "sub", "mul", "div", "min", "max"), 2)
     assert arities == pairs | dict.fromkeys(("sign", "square", "abs", "tanh", "log", "sqrt"), 1)
