@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
 from jaxloss.learning.compilation import all_at_once, steady_options
+from jaxloss.learning.mesh import gathered
 from jaxloss.learning.population import PopulationProgram
 
 Function = Callable[..., PyTree]
@@ -82,16 +82,14 @@ def over_structures(
 
     def run(shared: PyTree, candidates: PyTree) -> PyTree:
         genomes, *inputs = jax.tree.map(np.asarray, candidates)
-        count, processes = len(genomes), jax.process_count()
-        share = -(-count // processes)
+        count = len(genomes)
+        share = -(-count // jax.process_count())
         own = np.minimum(jax.process_index() * share + np.arange(share), count - 1)
         rows = [jax.tree.map(lambda leaf, i=i: leaf[i], inputs) for i in own]
         chosen = compiled(shared, genomes[own], rows)
         started = [program.start(shared, row) for program, row in zip(chosen, rows, strict=True)]
         results = jax.tree.map(lambda *rows: np.stack([np.asarray(row) for row in rows]), *started)
-        if processes > 1:
-            results = multihost_utils.process_allgather(results, tiled=True)
-        return jax.tree.map(lambda leaf: leaf[:count], results)
+        return jax.tree.map(lambda leaf: leaf[:count], gathered(results))
 
     def prepare(_shared: PyTree, _candidates: PyTree) -> None:
         """Does nothing: which structures there will be is not known before they come."""
