@@ -1,4 +1,4 @@
-"""The command line: ``jaxloss search`` and ``jaxloss evaluate``."""
+"""The command line: ``jaxloss search``, ``jaxloss evaluate`` and ``jaxloss compare``."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -10,14 +10,16 @@ import tyro
 
 from jaxloss.errors import InvalidInputError, unknown_name
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.runs.arguments import early_value, first_plain
 from jaxloss.runs.devices import DeviceSettings, started_devices
 from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
+from jaxloss.runs.grid.command import compare_command
 from jaxloss.runs.group import FAILED, leave
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.records import jaxloss_version
 from jaxloss.runs.settings import RunSettings
 from jaxloss.search.registry import Preset, method_named
-from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.settings import MethodSettings
 from jaxloss.tasks.registry import TaskSettings
 
 BAD_INPUT = 2
@@ -30,6 +32,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
 
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
   jaxloss evaluate LOSS.json    compare a saved loss with the task loss again, or on another task
+  jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss --version             print the version
 
 TASK is a bundled data set (diabetes, breast_cancer, wine, digits), a .csv, .parquet or .npz file
@@ -37,10 +40,10 @@ with --target COLUMN, or tfds:NAME. A first look takes a minute:
 
   jaxloss search --preset quick
 
-`jaxloss search --help` and `jaxloss evaluate --help` list every setting.
+`jaxloss COMMAND --help` lists every setting of a command.
 """
 
-_Method = TypeVar("_Method", bound=GeneticSettings)
+_Method = TypeVar("_Method", bound=MethodSettings)
 _Unprefixed = tyro.conf.arg(name="")
 _CONFIG = (tyro.conf.DisallowNone, tyro.conf.FlagCreatePairsOff)
 
@@ -117,9 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _failed(f"cannot read or write: {error}", FAILED)
     except KeyboardInterrupt:
-        resume = words[:1] == ["search"]
-        how = "; the same command with --resume goes on from here" if resume else ""
-        return _failed(f"interrupted{how}", INTERRUPTED)
+        return _failed(f"interrupted{_GO_ON.get(words[0] if words else '', '')}", INTERRUPTED)
 
 
 def _failed(message: str, code: int) -> int:
@@ -157,13 +158,13 @@ def search_settings(words: list[str]) -> tuple[RunSettings, DeviceSettings]:
         InvalidInputError: a name or value cannot be used.
         SystemExit: an option cannot be read; tyro has said which.
     """
-    method = method_named(_early(words, "--method") or "evomal")
-    preset = _early(words, "--preset") or "default"
+    method = method_named(early_value(words, "--method") or "evomal")
+    preset = early_value(words, "--preset") or "default"
     if preset not in get_args(Preset):
         raise unknown_name("preset", preset, get_args(Preset))
     defaults = SearchArguments(search=method.presets[cast("Preset", preset)])
     # The class depends on the method, which a static type cannot say.
-    kind = cast("type[SearchArguments[GeneticSettings]]", SearchArguments[method.settings])
+    kind = cast("type[SearchArguments[MethodSettings]]", SearchArguments[method.settings])
     given = tyro.cli(kind, default=defaults, args=words, prog="jaxloss search", config=_CONFIG)
     settings = RunSettings(
         given.task,
@@ -192,7 +193,7 @@ def evaluation_settings(words: list[str]) -> tuple[EvaluationSettings, DeviceSet
         InvalidInputError: the loss or a value cannot be used.
         SystemExit: an option cannot be read; tyro has said which.
     """
-    path, task = _first_plain(words), _early(words, "--task")
+    path, task = first_plain(words), early_value(words, "--task")
     missing = tyro.MISSING
     defaults = EvaluateArguments(loss=missing, task=missing)
     if path is not None:
@@ -221,24 +222,12 @@ def evaluation_settings(words: list[str]) -> tuple[EvaluationSettings, DeviceSet
     return settings, DeviceSettings(given.devices)
 
 
-_COMMANDS: dict[str, Callable[[list[str]], None]] = {"search": _search, "evaluate": _evaluate}
-
-
-def _early(words: list[str], option: str) -> str | None:
-    """Finds an option's value before tyro reads the rest; the last one counts, as it does there."""
-    value = None
-    for place, word in enumerate(words):
-        if word == option and place + 1 < len(words):
-            value = words[place + 1]
-        elif word.startswith(option + "="):
-            value = word.removeprefix(option + "=")
-    return value
-
-
-def _first_plain(words: list[str]) -> str | None:
-    """Finds the first word that is neither an option nor the value of the one before it."""
-    for place, word in enumerate(words):
-        before = words[place - 1] if place else ""
-        if not word.startswith("-") and (not before.startswith("--") or "=" in before):
-            return word
-    return None
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "search": _search,
+    "evaluate": _evaluate,
+    "compare": compare_command,
+}
+_GO_ON = {
+    "search": "; the same command with --resume goes on from here",
+    "compare": "; the same command goes on from here",
+}

@@ -9,6 +9,7 @@ import pytest
 
 from jaxloss import LearnedLoss, TreeForm, parse
 from jaxloss.cli import main, search_settings
+from jaxloss.search import EvoMALSettings
 
 Failure = Callable[..., str]
 
@@ -181,8 +182,11 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_preset_and_method_set_the_defaults() -> None:
     quick, _ = search_settings(["--preset", "quick"])
     paper, _ = search_settings(["digits", "--preset=paper", "--fitness.steps", "7"])
-    assert (quick.task, quick.search.population) == ("diabetes", 16)
-    assert (paper.task, paper.search.generations, paper.search.fitness.steps) == ("digits", 50, 7)
+    assert (quick.task, paper.task) == ("diabetes", "digits")
+    assert isinstance(quick.search, EvoMALSettings)
+    assert isinstance(paper.search, EvoMALSettings)
+    assert quick.search.population == 16
+    assert (paper.search.generations, paper.search.fitness.steps) == (50, 7)
     settings, _ = search_settings(["--method", "gp_lfl"])
     assert settings.method == "gp_lfl"
     assert not hasattr(settings.search, "local_search")

@@ -35,7 +35,7 @@ SAME_FLOOR = {
 }
 """Rooms of one floor that may import each other, and why."""
 
-METHODS = {"evomal", "gp_lfl"}
+METHODS = {"evomal", "gp_lfl", "ml3", "taylorglo", "glo", "arl", "adalfl", "cse_autoloss"}
 """Modules of search/ that are methods: none imports another."""
 
 

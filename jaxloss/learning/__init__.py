@@ -4,6 +4,12 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings, trial_runner
+from jaxloss.learning.tuning import (
+    TunedTraining,
+    TuningSettings,
+    trained_with,
+    tune_training,
+)
 from jaxloss.learning.unroll import LocalSearchSettings, local_search, meta_loss
 
 __all__ = [
@@ -12,7 +18,11 @@ __all__ = [
     "LocalSearchSettings",
     "RejectionSettings",
     "TrialSettings",
+    "TunedTraining",
+    "TuningSettings",
     "local_search",
     "meta_loss",
+    "trained_with",
     "trial_runner",
+    "tune_training",
 ]

@@ -36,6 +36,9 @@ class FitnessSettings:
     keep: float = 0.5
     """Share that trains on after each comparison but the last, where there are several (successive
     halving, https://arxiv.org/abs/1502.07943)."""
+    normalize: bool = False
+    """Whether each task's score is divided by what the usual loss reaches there, so that tasks of
+    different scale weigh alike; EvoMAL takes the plain mean over tasks, ARL normalises."""
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, f"fitness steps must be 1 or more, got {self.steps}")

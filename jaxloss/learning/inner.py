@@ -13,6 +13,7 @@ import optax
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from jaxloss.errors import require
+from jaxloss.learning.optimizers import Optimizer, decayed_sgd
 from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.task import Split
 
@@ -43,11 +44,7 @@ class BaseOptimizerSettings:
 
     def make(self) -> optax.GradientTransformation:
         """Builds the optimiser."""
-        momentum = self.momentum if self.momentum else None
-        return optax.chain(
-            optax.add_decayed_weights(self.weight_decay),
-            optax.sgd(self.learning_rate, momentum=momentum, nesterov=momentum is not None),
-        )
+        return decayed_sgd(self.learning_rate, self.momentum, self.weight_decay)
 
 
 class Learner(NamedTuple):
@@ -117,9 +114,7 @@ class Draws(NamedTuple):
     noise_key: PRNGKeyArray
 
 
-def draw(
-    key: PRNGKeyArray, model: Model, settings: BaseOptimizerSettings, split: Split, steps: int
-) -> Draws:
+def draw(key: PRNGKeyArray, model: Model, settings: Optimizer, split: Split, steps: int) -> Draws:
     """Draws all that a training needs."""
     start_key, batch_key, noise_key = jax.random.split(key, 3)
     examples = split.inputs.shape[0]
@@ -132,7 +127,7 @@ def draw(
 
 def stepper(
     model: Model,
-    settings: BaseOptimizerSettings,
+    settings: Optimizer,
     loss: ExampleLoss,
     split: Split,
     batches: Int[Array, "steps batch"],
@@ -152,7 +147,7 @@ def stepper(
 def train(
     key: PRNGKeyArray,
     model: Model,
-    settings: BaseOptimizerSettings,
+    settings: Optimizer,
     loss: ExampleLoss,
     split: Split,
     steps: int,
@@ -181,7 +176,7 @@ def train(
 def follow(
     drawn: Draws,
     model: Model,
-    settings: BaseOptimizerSettings,
+    settings: Optimizer,
     loss: ExampleLoss,
     split: Split,
     observe: Callable[[Variables], Array] | None = None,

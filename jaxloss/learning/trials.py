@@ -10,14 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxloss.errors import InvalidInputError, require
+from jaxloss.errors import require
+from jaxloss.learning.as_genome import genome_of
 from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.learning.online import draw_online, train_online
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.sizes import output_count
 from jaxloss.losses.binding import interpreted_binding
-from jaxloss.losses.forms import TaskLossForm, TreeForm
+from jaxloss.losses.flat_binding import family_binding
+from jaxloss.losses.forms import Form, OnlineForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.views import View, view_named
 from jaxloss.losses.ways import Way, chosen_way
 from jaxloss.models.model import Variables
 from jaxloss.symbols.genome import Alphabet
@@ -126,6 +130,37 @@ def trial_runner(
 
         return over_population(run, SEEDS_AT_ONCE)
 
+    def adapting(
+        splits: _Splits, key_data: Array, form: OnlineForm, view: View, parameters: Array
+    ) -> tuple[Array, Array, Array]:
+        training, valid, test = splits
+        key = jax.random.wrap_key_data(key_data)
+        variables, curve, _ = train_online(
+            draw_online(key, task, optimizer, training, valid, steps),
+            task,
+            optimizer,
+            form.learning_rate,
+            family_binding(form.base, view),
+            parameters,
+            training,
+            valid,
+            observe=lambda variables: metric(variables, valid),
+            observations=observations,
+        )
+        return metric(variables, valid), metric(variables, test), curve
+
+    @lru_cache(maxsize=32)
+    def any_of_form(form: Form, view_name: str) -> PopulationProgram:
+        view = view_named(view_name)
+
+        def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+            key_data, parameters = candidate
+            if isinstance(form, OnlineForm):
+                return adapting(splits, key_data, form, view, parameters)
+            return one(splits, key_data, family_binding(form, view)(parameters))
+
+        return over_population(run, SEEDS_AT_ONCE)
+
     @lru_cache(maxsize=32)
     def own_program(loss: ExampleLoss) -> PopulationProgram:
         def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
@@ -133,12 +168,19 @@ def trial_runner(
 
         return over_population(run, SEEDS_AT_ONCE)
 
+    def program_of(loss: ExampleLoss) -> tuple[PopulationProgram, tuple[np.ndarray, ...]]:
+        tree = genome_of(alphabet, task, loss) if tree_way == "interpreted" else None
+        if tree is not None:
+            return any_tree(), tree
+        if not isinstance(loss, LearnedLoss) or not loss.parameters:
+            return own_program(loss), ()
+        parameters = np.array(loss.parameters, jnp.result_type(float))
+        return any_of_form(loss.form, loss.view), (parameters,)
+
     def work(loss: ExampleLoss, keys: PRNGKeyArray) -> tuple[PopulationProgram, Any]:
         key_data = np.asarray(jax.random.key_data(keys))
-        tree = _in_alphabet(alphabet, task, loss) if tree_way == "interpreted" else None
-        if tree is None:
-            return own_program(loss), (key_data,)
-        return any_tree(), (key_data, *(np.stack([part] * len(key_data)) for part in tree))
+        program, inputs = program_of(loss)
+        return program, (key_data, *(np.stack([part] * len(key_data)) for part in inputs))
 
     splits = (task.train, task.valid, task.test)
 
@@ -152,72 +194,3 @@ def trial_runner(
         all_at_once(partial(program.prepare, splits, own) for program, own in first_uses.items())
 
     return TrialRunner(run, prepare)
-
-
-def _in_alphabet(
-    alphabet: Alphabet, task: Task, loss: ExampleLoss
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Writes a loss as a genome with weights; None if it is no tree of this alphabet."""
-    if not isinstance(loss, LearnedLoss) or loss.view != task.view.name:
-        return None
-    if not isinstance(loss.form, TreeForm) or loss.form.variables != task.view.variables:
-        return None
-    try:
-        genome = alphabet.encode(loss.form.tree)
-    except InvalidInputError:
-        return None
-    weights = np.ones(alphabet.capacity - 1, jnp.result_type(float))
-    weights[: len(loss.parameters)] = loss.parameters
-    return genome, weights
-
-
-class Finalist(NamedTuple):
-    """A loss that was trained again with fresh seeds.
-
-    Attributes:
-        loss: the loss; the task loss itself if ``learned`` is false.
-        fitness: validation fitness for each seed, lower is better.
-        learned: whether the search found it.
-    """
-
-    loss: LearnedLoss
-    fitness: Float[np.ndarray, " seeds"]
-    learned: bool
-
-    @property
-    def mean(self) -> float:
-        """Mean fitness; infinite if any training failed."""
-        return float(np.mean(self.fitness))
-
-
-def task_loss_of(task: Task, origin: tuple[tuple[str, str], ...] = ()) -> LearnedLoss:
-    """Writes a task's own loss as a `LearnedLoss`."""
-    return LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin)
-
-
-def judge_finalists(
-    task: Task,
-    run_trials: TrialRunner,
-    key: PRNGKeyArray,
-    seeds: int,
-    candidates: list[LearnedLoss],
-    task_loss: LearnedLoss,
-) -> list[Finalist]:
-    """Trains candidates and the task loss with fresh seeds and ranks them by validation fitness.
-
-    This is what undoes the winner's curse: the fitness that made a candidate a finalist was its
-    best luck among many.
-
-    Returns:
-        Finalists, best first; at equal fitness the task loss comes before learned ones.
-    """
-
-    def judged(loss: LearnedLoss, trained: ExampleLoss, learned: bool) -> Finalist:
-        values = run_trials(trained, key, seeds).valid
-        fitness = np.asarray(task.metric.fitness(jnp.asarray(values)))
-        return Finalist(loss, np.where(np.isfinite(fitness), fitness, np.inf), learned)
-
-    run_trials.prepare([task.task_loss, *candidates])
-    finalists = [judged(task_loss, task.task_loss, learned=False)]
-    finalists += [judged(loss, loss, learned=True) for loss in candidates]
-    return sorted(finalists, key=lambda finalist: (finalist.mean, finalist.learned))

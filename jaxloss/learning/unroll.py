@@ -5,7 +5,7 @@ Local search by unrolled differentiation as in EvoMAL (https://arxiv.org/abs/220
 Back-propagation for Bilevel Optimization" (https://arxiv.org/abs/1810.10667).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -208,29 +208,99 @@ def tuned_from(
     loss_params: PyTree,
 ) -> tuple[PyTree, Float[Array, " meta_steps"]]:
     """Is `local_search` with what chance decides drawn before, by `draw_tuning`."""
+    advance = tuner([(model, task_loss)], optimizer, settings, bind)
+    numbers = jnp.arange(settings.meta_steps)
+    share = TuningShare(drawn, train, valid)
+    state, values = advance([share], begin_tuning(settings, loss_params), numbers)
+    return state.loss_params, values
+
+
+class TuningShare(NamedTuple):
+    """What the local searches of all candidates share on one task.
+
+    Attributes:
+        drawn: what chance decides, by `draw_tuning`.
+        train: examples that inner training moves the network by.
+        valid: examples that judge the trained network.
+    """
+
+    drawn: TuningDraws
+    train: Split
+    valid: Split
+
+
+class TunerState(NamedTuple):
+    """What one meta step changes.
+
+    Attributes:
+        loss_params: the parameters of the loss.
+        outer_state: of the outer optimiser.
+    """
+
+    loss_params: PyTree
+    outer_state: optax.OptState
+
+
+def begin_tuning(settings: LocalSearchSettings, loss_params: PyTree) -> TunerState:
+    """Starts a local search."""
+    return TunerState(loss_params, optax.adam(settings.learning_rate).init(loss_params))
+
+
+Tuner = Callable[
+    [Sequence[TuningShare], TunerState, Int[Array, " steps"]],
+    tuple[TunerState, Float[Array, " steps"]],
+]
+"""``(shares, state, numbers) -> (state, meta-losses)``: takes the meta steps of these numbers;
+``shares`` has one `TuningShare` for each task."""
+
+
+def tuner(
+    learners: Sequence[tuple[Model, ExampleLoss]],
+    optimizer: BaseOptimizerSettings,
+    settings: LocalSearchSettings,
+    bind: Bind,
+) -> Tuner:
+    """Makes a local search that can stop and go on between any two meta steps.
+
+    Args:
+        learners: for each task its network and its task loss; the meta-loss is their mean
+            (EvoMAL's Algorithm 2 sums over tasks; for Adam a factor makes no difference).
+        optimizer: of the inner training.
+        settings: of the search; ``meta_steps`` is not read.
+        bind: makes the loss of the inner training from its parameters.
+    """
     outer = optax.adam(settings.learning_rate)
 
-    def step(carry: tuple[PyTree, optax.OptState], number: Array) -> tuple[tuple, Array]:
-        params, state = carry
+    def advance(
+        shares: Sequence[TuningShare], state: TunerState, numbers: Array
+    ) -> tuple[TunerState, Array]:
+        def objective(params: PyTree, number: Array) -> Array:
+            values = [
+                _meta_loss(
+                    jax.random.fold_in(share.drawn.network_key, number),
+                    model,
+                    optimizer,
+                    task_loss,
+                    bind,
+                    partial(_batch, share, number),
+                    settings.inner_steps,
+                    take(share.valid, share.drawn.judging[number]),
+                    params,
+                    settings.truncation,
+                )
+                for (model, task_loss), share in zip(learners, shares, strict=True)
+            ]
+            return sum(values[1:], values[0]) / len(values)
 
-        def objective(params: PyTree) -> Array:
-            return _meta_loss(
-                jax.random.fold_in(drawn.network_key, number),
-                model,
-                optimizer,
-                task_loss,
-                bind,
-                lambda inner_step: take(train, drawn.training[number, inner_step]),
-                settings.inner_steps,
-                take(valid, drawn.judging[number]),
-                params,
-                settings.truncation,
-            )
+        def step(state: TunerState, number: Array) -> tuple[TunerState, Array]:
+            value, gradient = jax.value_and_grad(objective)(state.loss_params, number)
+            updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)
+            return TunerState(optax.apply_updates(state.loss_params, updates), outer_state), value
 
-        value, gradient = jax.value_and_grad(objective)(params)
-        updates, state = outer.update(gradient, state, params)
-        return (optax.apply_updates(params, updates), state), value
+        return jax.lax.scan(step, state, numbers)
 
-    start = (loss_params, outer.init(loss_params))
-    (tuned, _), values = jax.lax.scan(step, start, jnp.arange(settings.meta_steps))
-    return tuned, values
+    return advance
+
+
+def _batch(share: TuningShare, number: Array, inner_step: Array) -> Split:
+    return take(share.train, share.drawn.training[number, inner_step])

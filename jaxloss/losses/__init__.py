@@ -1,17 +1,29 @@
 """Losses: families of parametrised losses, the compiler of trees, and the frozen result."""
 
+from jaxloss.losses.adaptive import AdaptiveForm
 from jaxloss.losses.family import LossFamily
+from jaxloss.losses.form import Form
 from jaxloss.losses.forms import TaskLossForm, TreeForm
 from jaxloss.losses.interpreter import assemble, interpret
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.network import NetworkForm, adalfl_network, ml3_network
+from jaxloss.losses.online import OnlineForm
+from jaxloss.losses.taylor import TaylorForm
 from jaxloss.losses.tree import compile_expression
 
 __all__ = [
+    "AdaptiveForm",
+    "Form",
     "LearnedLoss",
     "LossFamily",
+    "NetworkForm",
+    "OnlineForm",
     "TaskLossForm",
+    "TaylorForm",
     "TreeForm",
+    "adalfl_network",
     "assemble",
     "compile_expression",
     "interpret",
+    "ml3_network",
 ]

@@ -4,51 +4,27 @@ A form is what a saved loss says about its family. It holds no arrays and no cod
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses.adaptive import AdaptiveForm
 from jaxloss.losses.family import LossFamily
+from jaxloss.losses.form import Form, Library, evaluate_family, rounded_formula
+from jaxloss.losses.network import NetworkForm
+from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.task_losses import task_loss
+from jaxloss.losses.taylor import TaylorForm
 from jaxloss.losses.tree import compile_expression
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View
+from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES, BOX_PRIMITIVES, ratio
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.parser import parse
-from jaxloss.symbols.primitives import PRIMITIVES, Primitive, PrimitiveSet
-
-
-@runtime_checkable
-class Form(Protocol):
-    """A loss family as data."""
-
-    kind: ClassVar[str]
-
-    @property
-    def parameter_count(self) -> int:
-        """How many numbers the family's parameters are."""
-        ...
-
-    def family(self) -> LossFamily:
-        """Builds the family; its parameters are one flat array."""
-        ...
-
-    def evaluate(
-        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
-    ) -> Array:
-        """Computes one value for each example."""
-        ...
-
-    def expression(self, parameters: tuple[float, ...]) -> Expression:
-        """Writes the loss with its parameters as one expression with numbers in it."""
-        ...
-
-    def as_data(self) -> dict[str, Any]:
-        """Describes the form in JSON's terms."""
-        ...
+from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES, PRIMITIVES, Primitive, PrimitiveSet
 
 
 @dataclass(frozen=True)
@@ -63,11 +39,17 @@ class TreeForm:
     tree: Expression
     variables: tuple[str, ...] = ("f", "y")
     kind: ClassVar[str] = "tree"
+    symbolic: ClassVar[bool] = True
 
     @property
     def parameter_count(self) -> int:
         """One weight for each node but the root."""
         return self.tree.size - 1
+
+    @property
+    def size(self) -> int:
+        """Nodes of the tree."""
+        return self.tree.size
 
     def family(self) -> LossFamily:
         """Compiles the expression."""
@@ -77,13 +59,19 @@ class TreeForm:
         self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
     ) -> Array:
         """Computes the tree on what the view shows, summed over each example's elements."""
-        seen = view.see(outputs, targets)
-        weights = jnp.asarray(parameters, seen[0].dtype)
-        return per_example(self.family().apply(weights, *seen))
+        return evaluate_family(self.family(), parameters, view, outputs, targets)
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
         """Writes the weights into the tree as factors; weights of exactly 1 are left out."""
         return with_weights(self.tree, parameters)
+
+    def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
+        """Prints the loss in infix, its weights rounded to significant digits."""
+        return rounded_formula(self, parameters, digits).infix()
+
+    def code(self, parameters: tuple[float, ...], library: Library) -> str:
+        """Prints source of one Python expression over the variables."""
+        return self.expression(parameters).code(library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""
@@ -100,7 +88,7 @@ class TreeForm:
             and all(isinstance(name, str) for name in variables),
             "a tree is described by an expression and a list of variable names",
         )
-        return cls(parse(text, PrimitiveSet(variables=tuple(variables))), tuple(variables))
+        return cls(parse(text, PrimitiveSet(ALL_PRIMITIVES, tuple(variables))), tuple(variables))
 
 
 def _cross_entropy(_: Array, f: Array, y: Array) -> Array:
@@ -116,10 +104,23 @@ def _squared_error(_: Array, f: Array, y: Array) -> Array:
     return jnp.square(f - y)
 
 
+def _generalized_iou(_: Array, i: Array, u: Array, e: Array) -> Array:
+    return 1 - ratio(i, u) + ratio(e - u, e)
+
+
+class _Usual(NamedTuple):
+    """A usual loss on what its view shows, and as a formula in some primitives."""
+
+    function: Callable[..., Array]
+    formula: str
+    primitives: PrimitiveSet = EVOMAL_PRIMITIVES
+
+
 _TASK_LOSSES = {
-    "cross_entropy": (_cross_entropy, "-y*log(f)"),
-    "binary_cross_entropy": (_binary_cross_entropy, "-y*log(f) - (1 - y)*log(1 - f)"),
-    "mse": (_squared_error, "(f - y)**2"),
+    "cross_entropy": _Usual(_cross_entropy, "-y*log(f)"),
+    "binary_cross_entropy": _Usual(_binary_cross_entropy, "-y*log(f) - (1 - y)*log(1 - f)"),
+    "mse": _Usual(_squared_error, "(f - y)**2"),
+    "giou": _Usual(_generalized_iou, "1 - ratio(i, u) + ratio(e - u, e)", BOX_PRIMITIVES),
 }
 
 
@@ -128,11 +129,12 @@ class TaskLossForm:
     """A usual loss under its name, for a search that found nothing better.
 
     Attributes:
-        name: ``cross_entropy``, ``binary_cross_entropy`` or ``mse``.
+        name: ``cross_entropy``, ``binary_cross_entropy``, ``mse`` or ``giou``.
     """
 
     name: str
     kind: ClassVar[str] = "task_loss"
+    symbolic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.name not in _TASK_LOSSES:
@@ -143,9 +145,14 @@ class TaskLossForm:
         """A usual loss has no parameters."""
         return 0
 
+    @property
+    def size(self) -> int:
+        """Nodes of its formula."""
+        return self.expression(()).size
+
     def family(self) -> LossFamily:
         """Builds the loss on what its view shows it, f guarded against 0."""
-        return LossFamily(lambda _: jnp.zeros(0), _TASK_LOSSES[self.name][0])
+        return LossFamily(lambda _: jnp.zeros(0), _TASK_LOSSES[self.name].function)
 
     def evaluate(
         self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
@@ -155,9 +162,18 @@ class TaskLossForm:
         return task_loss(self.name, outputs, targets)
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
-        """Writes the loss in EvoMAL's primitives; ``parameters`` is empty."""
+        """Writes the loss as a formula; ``parameters`` is empty."""
         require(not parameters, f"{self.name} has no parameters")
-        return parse(_TASK_LOSSES[self.name][1])
+        usual = _TASK_LOSSES[self.name]
+        return parse(usual.formula, usual.primitives)
+
+    def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
+        """Prints the loss in infix."""
+        return rounded_formula(self, parameters, digits).infix()
+
+    def code(self, parameters: tuple[float, ...], library: Library) -> str:
+        """Prints source of one Python expression over the variables."""
+        return self.expression(parameters).code(library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""
@@ -173,7 +189,10 @@ class TaskLossForm:
         return cls(data["name"])
 
 
-_FORMS: tuple[type[TreeForm] | type[TaskLossForm], ...] = (TreeForm, TaskLossForm)
+_READERS: dict[str, Callable[[Mapping[str, Any]], Form]] = {
+    form.kind: form.from_data
+    for form in (TreeForm, TaskLossForm, TaylorForm, NetworkForm, AdaptiveForm, OnlineForm)
+}
 
 
 def form_from_data(kind: str, data: Mapping[str, Any]) -> Form:
@@ -182,10 +201,9 @@ def form_from_data(kind: str, data: Mapping[str, Any]) -> Form:
     Raises:
         InvalidInputError: the kind is unknown or the data are not what it writes.
     """
-    for form in _FORMS:
-        if form.kind == kind:
-            return form.from_data(data)
-    raise unknown_name("loss family", kind, [form.kind for form in _FORMS])
+    if kind not in _READERS:
+        raise unknown_name("loss family", kind, _READERS)
+    return _READERS[kind](data)
 
 
 def with_weights(tree: Expression, weights: tuple[float, ...]) -> Expression:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxloss.errors import require
 from jaxloss.losses.sweeps import Sweep, backward_sweep, forward_sweep
 from jaxloss.symbols.genome import Alphabet, Genome, arity_of, layout
 
@@ -75,7 +76,16 @@ def interpret(
 
     Returns:
         The loss values, in the variables' shape.
+
+    Raises:
+        InvalidInputError: a primitive of the alphabet is not elementwise.
     """
+    require(
+        alphabet.primitives.elementwise,
+        "interpret takes elementwise primitives only, got "
+        + ", ".join(one.name for one in alphabet.primitives.primitives if not one.elementwise)
+        + "; jaxloss.losses.row_interpreter runs any",
+    )
     shape = variables[0].shape
     flat = [jnp.reshape(variable, (-1,)) for variable in variables]
     return _values(alphabet)(program, weights.astype(flat[0].dtype), *flat).reshape(shape)

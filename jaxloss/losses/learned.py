@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.forms import Form, form_from_data
+from jaxloss.losses.form import Form, rounded_formula
+from jaxloss.losses.forms import form_from_data
 from jaxloss.losses.views import view_named
 from jaxloss.symbols.expression import Expression
 
@@ -67,28 +68,46 @@ class LearnedLoss:
         return self.form.evaluate(self.parameters, view_named(self.view), outputs, targets)
 
     @property
+    def is_symbolic(self) -> bool:
+        """Whether the loss is a formula; else `expression` and `sympy` raise."""
+        return self.form.symbolic
+
+    @property
     def expression(self) -> Expression:
-        """The loss as one expression, its parameters written in as numbers."""
+        """The loss as one expression, its parameters written in as numbers.
+
+        Raises:
+            InvalidInputError: the loss is no formula.
+        """
         return self.form.expression(self.parameters)
 
-    def _rounded(self, digits: int) -> Expression:
-        return self.form.expression(tuple(float(f"{p:.{digits}g}") for p in self.parameters))
-
     def formula(self, digits: int = 3) -> str:
-        """Prints the loss in infix, its parameters rounded to significant digits."""
-        return self._rounded(digits).infix()
+        """Prints the loss in infix, its parameters rounded to significant digits.
+
+        A loss that is no formula is described in one line instead.
+        """
+        return self.form.describe(self.parameters, digits)
 
     def latex(self, digits: int = 3) -> str:
-        """Prints LaTeX, its parameters rounded to significant digits."""
-        return self._rounded(digits).latex(digits=digits)
+        """Prints LaTeX, likewise; a description is set as text."""
+        if not self.is_symbolic:
+            return rf"\text{{{self.formula(digits)}}}".replace("_", r"\_")
+        return rounded_formula(self.form, self.parameters, digits).latex(digits=digits)
 
     def sympy(self, digits: int = 3) -> Any:
-        """Converts to SymPy for display; the guards of log and its kin are not shown."""
-        return self._rounded(digits).sympy(digits=digits)
+        """Converts to SymPy for display; the guards of log and its kin are not shown.
+
+        Raises:
+            InvalidInputError: the loss is no formula.
+        """
+        return rounded_formula(self.form, self.parameters, digits).sympy(digits=digits)
 
     def code(self, library: Literal["jax", "torch"] = "jax") -> str:
-        """Prints source of one Python expression over the variables, the parameters in full."""
-        return self.expression.code(library)
+        """Prints source of one Python expression over the variables, the parameters in full.
+
+        Names that it needs: ``jax`` and ``jnp``, or ``torch``.
+        """
+        return self.form.code(self.parameters, library)
 
     def __str__(self) -> str:
         return self.formula()

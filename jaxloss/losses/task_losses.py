@@ -5,7 +5,13 @@ import optax
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import unknown_name
-from jaxloss.losses.views import one_hot_targets, per_example, same_shape_targets
+from jaxloss.losses.views import (
+    decoded_boxes,
+    one_hot_targets,
+    per_example,
+    same_shape_targets,
+)
+from jaxloss.losses.zoo import boxes
 
 
 def cross_entropy(
@@ -30,10 +36,21 @@ def squared_error(
     return per_example(jnp.square(outputs - same_shape_targets(outputs, targets)))
 
 
+def generalized_iou(
+    outputs: Float[Array, "batch 4"], targets: Num[Array, "batch 4"]
+) -> Float[Array, " batch"]:
+    """Computes 1 − generalised IoU of decoded with true boxes, from 0 to 2.
+
+    Source: https://arxiv.org/abs/1902.09630
+    """
+    return boxes.giou(decoded_boxes(outputs), same_shape_targets(outputs, targets))
+
+
 TASK_LOSSES = {
     "cross_entropy": cross_entropy,
     "binary_cross_entropy": binary_cross_entropy,
     "mse": squared_error,
+    "giou": generalized_iou,
 }
 
 

@@ -1,8 +1,10 @@
 """What a loss sees: from a model's raw outputs and the targets to the variables of a formula.
 
 In EvoMAL (https://arxiv.org/abs/2209.08907) a classification loss sees probabilities beside one-hot
-labels and a regression loss sees raw outputs beside raw targets. Each such arrangement is a `View`,
-found by its name so that a saved loss can say which one it was learned with.
+labels and a regression loss sees raw outputs beside raw targets. In CSE-Autoloss
+(https://arxiv.org/abs/2102.04700) a class loss sees logits and a box loss sees areas. Each such
+arrangement is a `View`, found by its name so that a saved loss can say which one it was learned
+with.
 """
 
 from collections.abc import Callable
@@ -13,6 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, unknown_name
+
+_IMAGE_SIDE = 64.0
+"""Pixels; the centres of decoded boxes lie inside."""
 
 
 class View(NamedTuple):
@@ -51,6 +56,29 @@ def one_hot_targets(outputs: Array, targets: Array) -> Array:
     return same_shape_targets(outputs, targets)
 
 
+def decoded_boxes(outputs: Float[Array, "batch 4"]) -> Float[Array, "batch 4"]:
+    """Turns raw outputs into boxes; any finite outputs give a box of finite, positive size.
+
+    The first two outputs place the centre inside an image of 64x64 pixels, the last two stretch
+    the sides from 16 pixels to between 0.8 and 321; outputs of 0 give the box of 16 pixels in the
+    middle (*assumed*).
+
+    Returns:
+        ``x1, y1, x2, y2`` in pixels.
+
+    Raises:
+        InvalidInputError: an example does not have four outputs.
+    """
+    if outputs.ndim != 2 or outputs.shape[-1] != 4:
+        raise InvalidInputError(
+            f"the boxes view needs outputs of shape [batch, 4], got {outputs.shape}"
+        )
+    centres = _IMAGE_SIDE * jax.nn.sigmoid(outputs[:, :2])
+    # Bounded smoothly: clipped outputs would get no gradient back from too large a box.
+    sides = _IMAGE_SIDE / 4 * jnp.exp(3.0 * jnp.tanh(outputs[:, 2:] / 3.0))
+    return jnp.concatenate([centres - sides / 2, centres + sides / 2], -1)
+
+
 def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return jax.nn.softmax(outputs, axis=-1), one_hot_targets(outputs, targets)
 
@@ -63,14 +91,40 @@ def _identity(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return outputs, same_shape_targets(outputs, targets)
 
 
+def _logits(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    if outputs.ndim < 2 or outputs.shape[-1] < 2:
+        raise InvalidInputError(
+            f"the logits view needs a logit for each of two classes or more, got outputs of shape "
+            f"{outputs.shape}; let a task with two classes have two outputs (softmax view)"
+        )
+    return outputs, one_hot_targets(outputs, targets)
+
+
+def _boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
+    # The zoo itself imports this module.
+    from jaxloss.losses.zoo.boxes import areas
+
+    seen = areas(decoded_boxes(outputs), same_shape_targets(outputs, targets))
+    return seen.intersection, seen.union, seen.enclosing
+
+
 VIEWS = {
     view.name: view
     for view in (
         View("softmax", ("f", "y"), _softmax),
         View("sigmoid", ("f", "y"), _sigmoid),
         View("identity", ("f", "y"), _identity),
+        View("logits", ("x", "y"), _logits),
+        View("boxes", ("i", "u", "e"), _boxes),
     )
 }
+"""Every view by its name.
+
+``softmax`` and ``sigmoid`` show probabilities f and labels y, ``identity`` outputs f and targets y,
+``logits`` raw outputs x and one-hot labels y, all of the outputs' shape. ``boxes`` shows areas in
+squared pixels, ``[batch]``: intersection i and union u of the predicted with the true box, and e of
+the smallest box around both; all three depend on the outputs.
+"""
 
 
 def view_named(name: str) -> View:
@@ -82,6 +136,24 @@ def view_named(name: str) -> View:
     if name not in VIEWS:
         raise unknown_name("view", name, VIEWS)
     return VIEWS[name]
+
+
+def shows(task_view: str, loss_view: str) -> bool:
+    """Says whether a task can show a loss what it was written for.
+
+    Args:
+        task_view: name of the view of the task.
+        loss_view: name of the view of the loss.
+
+    Returns:
+        True for equal views, and for losses of logits on tasks of the softmax view, whose outputs
+        are logits.
+
+    Raises:
+        InvalidInputError: no view has such a name.
+    """
+    task, loss = view_named(task_view).name, view_named(loss_view).name
+    return task == loss or (task, loss) == ("softmax", "logits")
 
 
 def per_example(values: Float[Array, "batch ..."]) -> Float[Array, " batch"]:

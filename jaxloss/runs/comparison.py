@@ -7,8 +7,9 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from jaxloss.keys import named_key
+from jaxloss.learning.finalists import task_loss_of
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.trials import Trials, task_loss_of, trial_runner
+from jaxloss.learning.trials import Trials, trial_runner
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.statistics import Paired, paired, summarise
 from jaxloss.runs.words import mean_and_deviation
@@ -19,6 +20,7 @@ class Comparison(NamedTuple):
     """Trainings under both losses from the same networks and batches.
 
     Attributes:
+        where: the task and its network.
         metric: how reports call the metric.
         higher_is_better: its direction.
         task_loss: the usual loss as a formula.
@@ -30,6 +32,7 @@ class Comparison(NamedTuple):
         steps: training steps of each.
     """
 
+    where: str
     metric: str
     higher_is_better: bool
     task_loss: LearnedLoss
@@ -69,6 +72,7 @@ def compare(
     learned_trials = run_trials(learned, key, seeds)
     higher = task.metric.higher_is_better
     return Comparison(
+        f"{task.name}, {task.model.name}",
         task.metric.name,
         higher,
         task_loss_of(task),
@@ -140,6 +144,7 @@ def comparison_data(comparison: Comparison) -> dict[str, Any]:
         }
 
     return {
+        "where": comparison.where,
         "metric": comparison.metric,
         "higher_is_better": comparison.higher_is_better,
         "seeds": comparison.seeds,

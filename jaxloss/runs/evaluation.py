@@ -1,7 +1,7 @@
 """Repeats the comparison of a saved loss with the task loss, on its own or on another task."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from jaxloss.errors import InvalidInputError, require
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.views import shows
 from jaxloss.runs.comparison import Comparison, compare, comparison_data, verdict
 from jaxloss.runs.folder import write_json
 from jaxloss.runs.people import own_code_errors, require_working_metric
@@ -103,7 +104,7 @@ def evaluate(settings: EvaluationSettings, console: Console | None = None) -> Co
 
 
 def require_fit(loss: LearnedLoss, task: Task) -> None:
-    """Refuses a loss that was learned on other variables than the task shows.
+    """Refuses a loss that was learned on other variables than the task can show.
 
     Raises:
         InvalidInputError: says what the loss and the task see.
@@ -112,9 +113,11 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "softmax": "class probabilities (softmax view, classification)",
         "sigmoid": "one probability (sigmoid view, two classes)",
         "identity": "predicted values (identity view, regression)",
+        "logits": "logits (logits view, classification with an output for each class)",
+        "boxes": "areas of boxes (boxes view)",
     }
     require(
-        loss.view == task.view.name,
+        shows(task.view.name, loss.view),
         f"the loss was learned on {kinds.get(loss.view, loss.view)}, but {task.name} shows its "
         f"losses {kinds.get(task.view.name, task.view.name)}; choose a task of the same kind",
     )
@@ -130,7 +133,7 @@ def _write(path: Path, comparison: Comparison, task: Task) -> None:
 
 
 class LearnedOn(NamedTuple):
-    """The task that a loss was learned on, as far as is known.
+    """The task that a loss was learned on, as far as is known; the first one of several.
 
     Attributes:
         task: what `load_task` takes, or None.
@@ -151,6 +154,7 @@ def learned_on(path: str | Path) -> LearnedOn:
     Raises:
         InvalidInputError: the loss cannot be read.
     """
+    from jaxloss.tasks.boxes import BOXES_NAME
     from jaxloss.tasks.bundled import BUNDLED_NAMES
 
     loss = load_loss(path)
@@ -158,16 +162,20 @@ def learned_on(path: str | Path) -> LearnedOn:
     usual = EvaluationSettings(loss=str(path))
     try:
         run = json.loads(beside.read_text("utf-8"))["settings"]
+        problem = TaskSettings(**run["problem"])
         return LearnedOn(
-            run["task"],
-            TaskSettings(**run["problem"]),
+            _first(run["task"]),
+            replace(problem, model=_first(problem.model)),
             BaseOptimizerSettings(**run["search"]["optimizer"]),
             run["search"]["trial"]["steps"],
         )
     # Settings beside the loss are a convenience; any that do not fit are as good as none.
-    except (OSError, ValueError, KeyError, TypeError):
-        origin = dict(loss.origin)
-        known = origin.get("task") in BUNDLED_NAMES
-        return LearnedOn(
-            origin["task"] if known else None, usual.problem, usual.optimizer, usual.steps
-        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        task = _first(dict(loss.origin).get("task", ""))
+        known = task in (*BUNDLED_NAMES, BOXES_NAME)
+        return LearnedOn(task if known else None, usual.problem, usual.optimizer, usual.steps)
+
+
+def _first(names: str) -> str:
+    """Takes the first of names that are joined by commas."""
+    return names.partition(",")[0].strip()

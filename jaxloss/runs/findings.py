@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxloss.learning.trials import Finalist
+from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.comparison import Comparison, verdict
 from jaxloss.runs.records import GenerationRecord
@@ -18,14 +18,20 @@ class Findings(NamedTuple):
         records: one for each generation.
         front: losses that no smaller one beats.
         finalists: best first.
-        comparison: of the best learned loss with the task loss; None if no candidate survived.
+        comparisons: of the best learned loss with the task loss, one for each task; none if no
+            candidate survived.
     """
 
     settings: RunSettings
     records: list[GenerationRecord]
     front: list[FrontEntry]
     finalists: list[Finalist]
-    comparison: Comparison | None
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """The comparison on the first task."""
+        return self.comparisons[0] if self.comparisons else None
 
     @property
     def winner(self) -> LearnedLoss:
@@ -35,16 +41,19 @@ class Findings(NamedTuple):
 
 def outcome(findings: Findings) -> str:
     """Says in plain words what the search came to."""
-    comparison = findings.comparison
-    if comparison is None:
+    if not findings.comparisons:
         return "No candidate survived the filters, so the run hands over the task loss."
+    text = " ".join(
+        (f"{comparison.where}: " if len(findings.comparisons) > 1 else "") + verdict(comparison)
+        for comparison in findings.comparisons
+    )
     if not findings.finalists[0].learned:
         return (
             "Nothing beat the task loss: trained again with fresh seeds, no learned loss scored "
             "better on the validation split, so the run hands over the task loss. For the best "
-            f"learned loss: {_lowered(verdict(comparison))}"
+            f"learned loss: {_lowered(text)}"
         )
-    return verdict(comparison)
+    return text
 
 
 def _lowered(text: str) -> str:

@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.runs.processes import is_first
 from jaxloss.runs.settings import RunSettings, require_same, settings_data
-from jaxloss.tasks.task import Task
+from jaxloss.tasks.task import Split, Task
 
 _LOCK = ".lock"
 _TEMPORARY = ".partial"
@@ -87,7 +87,7 @@ def check_folder(settings: RunSettings) -> None:
 
 
 @contextlib.contextmanager
-def open_folder(settings: RunSettings, task: Task) -> Iterator[RunFolder]:
+def open_folder(settings: RunSettings, tasks: Sequence[Task]) -> Iterator[RunFolder]:
     """Takes a folder for one run and writes its settings.
 
     The lock is the operating system's: it ends with the process, however that ends. Where several
@@ -114,7 +114,7 @@ def open_folder(settings: RunSettings, task: Task) -> Iterator[RunFolder]:
             raise InvalidInputError(f"another process is running in {folder.path}") from error
         # Once more: another process may have begun between the check and the lock.
         check_folder(settings)
-        fingerprint = data_fingerprint(task)
+        fingerprint = data_fingerprint(tasks)
         if folder.settings.exists():
             require(
                 _saved(folder)["data"] == fingerprint,
@@ -126,15 +126,18 @@ def open_folder(settings: RunSettings, task: Task) -> Iterator[RunFolder]:
         yield folder
 
 
-def data_fingerprint(task: Task) -> str:
-    """Digests the three splits, so that changed data are noticed."""
+def data_fingerprint(tasks: Sequence[Task]) -> str:
+    """Digests the three splits of each task, so that changed data are noticed."""
     digest = hashlib.sha256()
-    for split in (task.train, task.valid, task.test):
-        for part in split:
-            array = np.ascontiguousarray(part)
-            digest.update(f"{array.dtype}{array.shape}".encode())
-            digest.update(array.data)
+    for part in [part for task in tasks for split in _splits(task) for part in split]:
+        array = np.ascontiguousarray(part)
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.data)
     return digest.hexdigest()
+
+
+def _splits(task: Task) -> tuple[Split, Split, Split]:
+    return task.train, task.valid, task.test
 
 
 def _names(path: Path) -> list[str]:

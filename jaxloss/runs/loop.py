@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 from rich.console import Console
 
-from jaxloss.learning.trials import Finalist
+from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs import checkpoint
 from jaxloss.runs.comparison import Comparison, compare, comparison_key
@@ -37,7 +37,7 @@ from jaxloss.runs.summary import print_summary
 from jaxloss.runs.words import plural
 from jaxloss.search.registry import method_named
 from jaxloss.search.search import FrontEntry, Search
-from jaxloss.tasks.registry import load_task
+from jaxloss.tasks.registry import load_tasks
 from jaxloss.tasks.task import Task
 
 
@@ -50,7 +50,8 @@ class RunResult(NamedTuple):
         learned: whether the winner is a learned loss.
         finalists: the losses that were trained again, best first.
         front: losses that no smaller one beats.
-        comparison: of the best learned loss with the task loss; None if no candidate survived.
+        comparisons: of the best learned loss with the task loss, one for each task; none if no
+            candidate survived.
         report: path of the report.
     """
 
@@ -59,7 +60,7 @@ class RunResult(NamedTuple):
     learned: bool
     finalists: list[Finalist]
     front: list[FrontEntry]
-    comparison: Comparison | None
+    comparisons: tuple[Comparison, ...]
     report: Path
 
 
@@ -80,18 +81,19 @@ def run_search(settings: RunSettings, console: Console | None = None) -> RunResu
     console = (console or Console()) if is_first() else Console(quiet=True)
     if is_first():
         check_folder(settings)
-    task = load_task(settings.task, settings.problem)
-    require_working_metric(task)
-    search = method_named(settings.method).make(task, settings.search)
-    require_agreement("settings and data", _identity(settings, task))
-    with open_folder(settings, task) as folder, own_code_errors(task):
-        overview = _overview(settings, task, folder, search)
+    tasks = load_tasks(settings.task, settings.problem)
+    for task in tasks:
+        require_working_metric(task)
+    search = method_named(settings.method).make(tasks, settings.search)
+    require_agreement("settings and data", _identity(settings, tasks))
+    with open_folder(settings, tasks) as folder, own_code_errors(tasks[0]):
+        overview = _overview(settings, tasks, folder, search)
         with make_progress(console, overview) as progress:
             state, records = _generations(settings, search, folder, progress)
-            findings = _conclude(settings, task, search, state, records, progress)
+            findings = _conclude(settings, tasks, search, state, records, progress)
             if is_first():
                 progress.phase("writing the report")
-                _write(folder, findings, task)
+                _write(folder, findings, tasks[0])
         print_summary(console, findings, folder)
     first = findings.finalists[0]
     return RunResult(
@@ -100,7 +102,7 @@ def run_search(settings: RunSettings, console: Console | None = None) -> RunResu
         first.learned,
         findings.finalists,
         findings.front,
-        findings.comparison,
+        findings.comparisons,
         folder.report,
     )
 
@@ -147,7 +149,7 @@ def _done_before(
 
 def _conclude(
     settings: RunSettings,
-    task: Task,
+    tasks: tuple[Task, ...],
     search: Search,
     state: Any,
     records: list[GenerationRecord],
@@ -162,50 +164,52 @@ def _conclude(
     )
     finalists = search.finalists(state)
     learned = next((finalist.loss for finalist in finalists if finalist.learned), None)
-    comparison = None
+    comparisons = list[Comparison]()
     if learned is not None:
         progress.phase(
             f"comparing the best learned loss with the task loss on the test split "
             f"({trial.seeds} seeds each)"
         )
-        comparison = compare(
-            task,
-            settings.search.optimizer,
-            trial.steps,
-            comparison_key(settings.seed),
-            trial.seeds,
-            learned,
-        )
-    return Findings(settings, records, front, finalists, comparison)
+        key, optimizer = comparison_key(settings.seed), settings.search.optimizer
+        comparisons = [
+            compare(task, optimizer, trial.steps, key, trial.seeds, learned) for task in tasks
+        ]
+    return Findings(settings, records, front, finalists, tuple(comparisons))
 
 
 def _write(folder: RunFolder, findings: Findings, task: Task) -> None:
     write_front(folder.front, findings.front)
-    write_results(folder, findings.finalists, findings.comparison)
+    write_results(folder, findings.finalists, findings.comparisons)
     write_report(folder, findings, task.metric.name, task.metric.higher_is_better)
     # Last: where this file is, the run is complete.
     write_atomically(folder.loss, findings.winner.to_json())
 
 
-def _identity(settings: RunSettings, task: Task) -> bytes:
+def _identity(settings: RunSettings, tasks: tuple[Task, ...]) -> bytes:
     """Writes down all that processes of one run must have in common."""
-    return f"{settings_data(settings)} {data_fingerprint(task)} {made_with()}".encode()
+    return f"{settings_data(settings)} {data_fingerprint(tasks)} {made_with()}".encode()
 
 
-def _overview(settings: RunSettings, task: Task, folder: RunFolder, search: Search) -> Overview:
-    rows = [split.inputs.shape[0] for split in (task.train, task.valid, task.test)]
-    better = "higher" if task.metric.higher_is_better else "lower"
-    population = settings.search.population
+def _overview(
+    settings: RunSettings, tasks: tuple[Task, ...], folder: RunFolder, search: Search
+) -> Overview:
+    metric = tasks[0].metric
+    better = "higher" if metric.higher_is_better else "lower"
+    models = dict.fromkeys(task.model.name for task in tasks)
     kind, processes = jax.devices()[0].device_kind, jax.process_count()
     together = f" in {plural(processes, 'process', 'processes')}" if processes > 1 else ""
     lines = (
-        f"task     {task.name}: {rows[0]} examples to train, {rows[1]} to validate, "
-        f"{rows[2]} to test",
-        f"model    {task.model.name}; metric {task.metric.name} ({better} is better); "
-        f"task loss {task.task_loss_name}",
-        f"search   {settings.method}: {plural(search.steps, 'generation')} of {population} "
-        f"candidates, seed {settings.seed}",
+        *dict.fromkeys(f"task     {task.name}: {_examples(task)}" for task in tasks),
+        f"model    {', '.join(models)}; metric {metric.name} ({better} is better); "
+        f"task loss {tasks[0].task_loss_name}",
+        f"search   {settings.method}: {plural(search.steps, 'generation')} of "
+        f"{plural(search.candidates, 'candidate')}, seed {settings.seed}",
         f"devices  {jax.device_count()} ({kind}){together}",
         f"results  {folder.path}",
     )
-    return Overview(lines, search.steps, task.metric.name, task.metric.higher_is_better)
+    return Overview(lines, search.steps, metric.name, metric.higher_is_better)
+
+
+def _examples(task: Task) -> str:
+    rows = [split.inputs.shape[0] for split in (task.train, task.valid, task.test)]
+    return f"{rows[0]} examples to train, {rows[1]} to validate, {rows[2]} to test"

@@ -8,7 +8,14 @@ _ARGUMENTS = {
     "softmax": "outputs: logits [batch, classes]; targets: class numbers, or one-hot rows",
     "sigmoid": "outputs: logits; targets: 0 or 1, one for each output",
     "identity": "outputs: predicted values; targets: one value for each output",
+    "boxes": "outputs: four raw numbers for each box; targets: x1, y1, x2, y2 in pixels",
+    "logits": "outputs: logits [batch, classes]; targets: class numbers, or one-hot rows",
 }
+
+_SIDE = 64.0
+"""Pixels of an image's side, as in the boxes view."""
+
+_DECODING = "# Raw outputs become boxes here; put your own model's decoding in its place."
 
 _JAX_VIEWS = {
     "softmax": """\
@@ -22,6 +29,26 @@ _JAX_VIEWS = {
     "identity": """\
     f = outputs
     y = targets.reshape(outputs.shape).astype(outputs.dtype)""",
+    "logits": """\
+    if targets.ndim < outputs.ndim:
+        targets = jax.nn.one_hot(targets, outputs.shape[-1])
+    x = outputs
+    y = targets.astype(outputs.dtype)""",
+    "boxes": f"""\
+    def decoded(raw):
+        {_DECODING}
+        centres = {_SIDE} * jax.nn.sigmoid(raw[:, :2])
+        sides = {_SIDE / 4} * jnp.exp(3.0 * jnp.tanh(raw[:, 2:] / 3.0))
+        return centres - sides / 2, centres + sides / 2
+
+    def area(low, high):
+        return jnp.prod(jnp.maximum(high - low, 0.0), axis=-1)
+
+    low, high = decoded(outputs)
+    true_low, true_high = targets[:, :2], targets[:, 2:]
+    i = area(jnp.maximum(low, true_low), jnp.minimum(high, true_high))
+    u = area(low, high) + area(true_low, true_high) - i
+    e = area(jnp.minimum(low, true_low), jnp.maximum(high, true_high))""",
 }
 
 _TORCH_VIEWS = {
@@ -36,6 +63,26 @@ _TORCH_VIEWS = {
     "identity": """\
     f = outputs
     y = targets.reshape(outputs.shape).to(outputs.dtype)""",
+    "logits": """\
+    if targets.ndim < outputs.ndim:
+        targets = torch.nn.functional.one_hot(targets, outputs.shape[-1])
+    x = outputs
+    y = targets.to(outputs.dtype)""",
+    "boxes": f"""\
+    def decoded(raw):
+        {_DECODING}
+        centres = {_SIDE} * torch.sigmoid(raw[:, :2])
+        sides = {_SIDE / 4} * torch.exp(3.0 * torch.tanh(raw[:, 2:] / 3.0))
+        return centres - sides / 2, centres + sides / 2
+
+    def area(low, high):
+        return torch.prod(torch.clamp(high - low, min=0.0), dim=-1)
+
+    low, high = decoded(outputs)
+    true_low, true_high = targets[:, :2], targets[:, 2:]
+    i = area(torch.maximum(low, true_low), torch.minimum(high, true_high))
+    u = area(low, high) + area(true_low, true_high) - i
+    e = area(torch.minimum(low, true_low), torch.maximum(high, true_high))""",
 }
 
 _IMPORTS = {"jax": "import jax\nimport jax.numpy as jnp", "torch": "import torch"}

@@ -1,8 +1,8 @@
 """The pictures of a report. Colours are Okabe and Ito's, which colour-blind people tell apart."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -64,37 +64,114 @@ def loss_picture(path: Path, learned: LearnedLoss, task_loss: LearnedLoss) -> No
     Only the shape of a loss can be compared: a factor acts like another step size, and a constant
     does not act at all.
     """
-    of_classes = learned.view != "identity"
-    targets = (1.0, 0.0) if of_classes else (0.0, 1.0)
-    places = np.linspace(0.01, 0.99, 197) if of_classes else np.linspace(-3.0, 3.0, 301)
+    panels = _PANELS.get(learned.view, _CLASSES)
 
-    def values(loss: LearnedLoss, target: float) -> Float[np.ndarray, " places"]:
-        f = jnp.asarray(places if of_classes else places + target, jnp.float32)
-        y = jnp.full_like(f, target)
-        parameters = jnp.asarray(loss.parameters, jnp.float32)
-        # A loss that is constant in f can be a number without an axis.
-        return np.broadcast_to(np.asarray(loss.family.apply(parameters, f, y)), places.shape)
-
-    def paint(*panels: Any) -> None:
-        for axes, target in zip(panels, targets, strict=True):
+    def paint(*drawn: Any) -> None:
+        for axes, panel in zip(drawn, panels, strict=True):
             for loss, name, colour, style in (
                 (task_loss, "task loss", TASK_COLOUR, "--"),
                 (learned, "learned loss", LEARNED_COLOUR, "-"),
             ):
-                curve = _scaled(values(loss, target))
-                axes.plot(places, curve, style, color=colour, label=name, linewidth=2)
+                curve = _scaled(panel.values(loss, panel.places))
+                axes.plot(panel.places, curve, style, color=colour, label=name, linewidth=2)
             axes.set_ylim(-0.05, 1.05)
             axes.set_ylabel("loss, shifted and scaled")
-            if of_classes:
-                which = "the right class (y = 1)" if target else "a wrong class (y = 0)"
-                axes.set_xlabel(f"predicted probability f of {which}")
-                axes.set_title(f"y = {target:g}")
-            else:
-                axes.set_xlabel("prediction error f - y")
-                axes.set_title(f"target y = {target:g}")
-        panels[0].legend(frameon=False)
+            axes.set_xlabel(panel.label)
+            axes.set_title(panel.title)
+        drawn[0].legend(frameon=False)
 
-    draw(path, 9.0, 3.6, len(targets), paint)
+    draw(path, 9.0, 3.6, len(panels), paint)
+
+
+class _Panel(NamedTuple):
+    title: str
+    label: str
+    places: Float[np.ndarray, " places"]
+    values: Callable[[LearnedLoss, Float[np.ndarray, " places"]], Float[np.ndarray, " places"]]
+
+
+def _over_predictions(target: float, offset: float = 0.0) -> Callable[..., np.ndarray]:
+    """Makes the values of a loss of predictions, for one target."""
+
+    def values(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+        f = jnp.asarray(places + offset, jnp.float32)
+        parameters = jnp.asarray(loss.parameters, jnp.float32)
+        # A loss that is constant in f can be a number without an axis.
+        seen = loss.family.apply(parameters, f, jnp.full_like(f, target))
+        return np.broadcast_to(np.asarray(seen), places.shape)
+
+    return values
+
+
+def _over_outputs(direction: Sequence[float], target: Sequence[float]) -> Callable[..., np.ndarray]:
+    """Makes the values of a loss of raw outputs that move along a line, for one target."""
+
+    def values(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+        outputs = jnp.asarray(np.outer(places, direction), jnp.float32)
+        targets = jnp.broadcast_to(jnp.asarray(target, jnp.float32), outputs.shape)
+        return np.asarray(loss(outputs, targets))
+
+    return values
+
+
+_PROBABILITIES = np.linspace(0.01, 0.99, 197)
+_ERRORS = np.linspace(-3.0, 3.0, 301)
+_CLASSES = (
+    _Panel(
+        "y = 1",
+        "predicted probability f of the right class (y = 1)",
+        _PROBABILITIES,
+        _over_predictions(1.0),
+    ),
+    _Panel(
+        "y = 0",
+        "predicted probability f of a wrong class (y = 0)",
+        _PROBABILITIES,
+        _over_predictions(0.0),
+    ),
+)
+_MIDDLE = (24.0, 24.0, 40.0, 40.0)
+"""The box of all outputs 0."""
+_PANELS = {
+    "identity": tuple(
+        _Panel(
+            f"target y = {target:g}",
+            "prediction error f - y",
+            _ERRORS,
+            _over_predictions(target, target),
+        )
+        for target in (0.0, 1.0)
+    ),
+    "logits": (
+        _Panel(
+            "two classes",
+            "logit of the right class less that of the other",
+            2 * _ERRORS,
+            _over_outputs((0.5, -0.5), (1.0, 0.0)),
+        ),
+        _Panel(
+            "ten classes",
+            "logit of the right class less that of each other",
+            2 * _ERRORS,
+            _over_outputs((1.0, *[0.0] * 9), (1.0, *[0.0] * 9)),
+        ),
+    ),
+    "boxes": (
+        _Panel(
+            "box of the right size, moved sideways",
+            "raw output of the centre",
+            _ERRORS / 2,
+            _over_outputs((1.0, 0.0, 0.0, 0.0), _MIDDLE),
+        ),
+        _Panel(
+            "box in the right place, too small or too large",
+            "raw output of the sides",
+            _ERRORS / 2,
+            _over_outputs((0.0, 0.0, 1.0, 1.0), _MIDDLE),
+        ),
+    ),
+}
+"""What is drawn for losses of each view; of classes where none is named."""
 
 
 def _scaled(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " places"]:
@@ -157,7 +234,7 @@ def front_picture(path: Path, front: list[FrontEntry], metric: str, higher_is_be
         if front:
             axes.step(sizes, values, where="post", color=_OTHER_COLOUR, linewidth=1)
             axes.plot(sizes, values, "o", color=LEARNED_COLOUR)
-        axes.set_xlabel("size of the formula (nodes)")
+        axes.set_xlabel("size (nodes of a tree, else parameters)")
         axes.set_ylabel(_metric_label(metric, higher_is_better))
         axes.set_title("Losses that no smaller one beats")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -2,13 +2,17 @@
 
 import json
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import jaxlib.version
+import numpy as np
 
-from jaxloss.learning.trials import Finalist
+from jaxloss.learning.finalists import Finalist
+from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.comparison import Comparison, comparison_data, finite_or_none
 from jaxloss.runs.folder import RunFolder, write_atomically, write_json
 from jaxloss.search.search import FrontEntry, Info
@@ -25,6 +29,8 @@ class GenerationRecord(NamedTuple):
         candidates: trees of this generation.
         trained: how many of them were trained.
         dropped: how many each filter dropped.
+        training_steps: steps of inner training that were taken.
+        curve: values of a loss that is no formula, at `CURVE_PLACES`; None for a formula.
         seconds: what the generation took.
     """
 
@@ -35,6 +41,8 @@ class GenerationRecord(NamedTuple):
     candidates: int
     trained: int
     dropped: dict[str, int]
+    training_steps: int
+    curve: list[list[float]] | None
     seconds: float
 
 
@@ -45,12 +53,32 @@ def generation_record(info: Info, seconds: float) -> GenerationRecord:
         info.generation + 1,
         finite_or_none(info.best_fitness),
         None if best is None else best.formula(),
-        None if best is None else best.form.expression((1.0,) * len(best.parameters)).size,
+        None if best is None else best.form.size,
         info.candidates,
         info.trained,
         dict(info.dropped),
+        info.training_steps,
+        None if best is None or best.is_symbolic else _curve(best),
         round(seconds, 4),
     )
+
+
+CURVE_PLACES = {
+    "identity": (tuple(np.linspace(-3.0, 3.0, 25).tolist()), (0.0,)),
+    "softmax": (tuple(np.linspace(0.01, 0.99, 25).tolist()), (1.0, 0.0)),
+    "sigmoid": (tuple(np.linspace(0.01, 0.99, 25).tolist()), (1.0, 0.0)),
+}
+"""Where a loss that is no formula is written down: predictions, and targets, for each view."""
+
+
+def _curve(loss: LearnedLoss) -> list[list[float]] | None:
+    """Computes a loss over the predictions, a row for each target."""
+    if loss.view not in CURVE_PLACES:
+        return None
+    places, targets = CURVE_PLACES[loss.view]
+    f, y = np.meshgrid(np.array(places, np.float32), np.array(targets, np.float32))
+    values = loss.family.apply(jnp.asarray(loss.parameters), jnp.asarray(f), jnp.asarray(y))
+    return [[float(f"{value:.6g}") for value in row] for row in np.asarray(values).tolist()]
 
 
 def append_record(path: Path, record: GenerationRecord) -> None:
@@ -94,9 +122,9 @@ def write_front(path: Path, front: list[FrontEntry]) -> None:
 
 
 def write_results(
-    folder: RunFolder, finalists: list[Finalist], comparison: Comparison | None
+    folder: RunFolder, finalists: list[Finalist], comparisons: Sequence[Comparison]
 ) -> None:
-    """Writes what the finalists and the last comparison reached."""
+    """Writes what the finalists and the last comparisons reached."""
     data = {
         "winner": "learned loss" if finalists[0].learned else "task loss",
         "finalists": [
@@ -108,7 +136,7 @@ def write_results(
             }
             for finalist in finalists
         ],
-        "comparison": None if comparison is None else comparison_data(comparison),
+        "comparisons": [comparison_data(comparison) for comparison in comparisons],
         "made_with": made_with(),
     }
     write_json(folder.results, data)

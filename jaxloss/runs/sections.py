@@ -4,8 +4,9 @@ import json
 
 import numpy as np
 
-from jaxloss.learning.trials import Finalist
+from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.views import view_named
 from jaxloss.runs.comparison import Comparison, p_text
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
 from jaxloss.runs.findings import Findings
@@ -15,21 +16,37 @@ from jaxloss.runs.settings import RunSettings, command, settings_data
 from jaxloss.runs.statistics import summarise
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
 
+_VIEW_WORDS = {
+    "identity": "f is the prediction and y the target",
+    "softmax": "f is the predicted probability of a class and y is 1 for the right class and 0 for "
+    "the others; values are summed over the classes",
+    "sigmoid": "f is the predicted probability and y is 1 or 0",
+    "logits": "x is the logit of a class and y is 1 for the right class and 0 for the others; "
+    "values are summed over the classes",
+    "boxes": "i is the area that the predicted and the true box share, u the area of both together "
+    "and e that of the smallest box around both",
+}
+
 
 def formula_section(findings: Findings) -> list[Block]:
     """Shows the loss that the run hands over."""
     learned = findings.finalists[0].learned
     loss = findings.winner
-    meaning = {
-        "identity": "f is the prediction and y the target",
-        "softmax": "f is the predicted probability of a class and y is 1 for the right class and "
-        "0 for the others; values are summed over the classes",
-        "sigmoid": "f is the predicted probability and y is 1 or 0",
-    }[loss.view]
+    heading = Heading("Learned loss" if learned else "Task loss (nothing beat it)")
+    meaning = _VIEW_WORDS[loss.view]
+    if not loss.is_symbolic:
+        return [
+            heading,
+            Code(loss.formula()),
+            Paragraph(
+                f"This loss is no formula; its shape is drawn below. Here {meaning}. loss.json and "
+                "the code below hold its numbers in full."
+            ),
+        ]
     quotient = " a / b stands for a / sqrt(1 + b²)." if " / " in loss.formula() else ""
     return [
-        Heading("Learned loss" if learned else "Task loss (nothing beat it)"),
-        Code(f"loss(f, y) = {loss.formula()}"),
+        heading,
+        Code(f"loss({', '.join(view_named(loss.view).variables)}) = {loss.formula()}"),
         Paragraph(
             f"Here {meaning}.{quotient} Numbers are rounded; loss.json and the code below hold "
             "them in full."

@@ -10,14 +10,14 @@ from typing import Any
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.search.registry import METHODS, method_named
-from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.settings import MethodSettings
 from jaxloss.tasks.registry import TaskSettings
 
 Flat = dict[str, Any]
 """Settings by dotted name, ``{"fitness.steps": 300}``, in JSON's terms."""
 
 
-def default_search() -> GeneticSettings:
+def default_search() -> MethodSettings:
     """Gives the settings that ``jaxloss search`` has without any flag."""
     return METHODS["evomal"].presets["default"]
 
@@ -37,7 +37,7 @@ class RunSettings:
     """Network, metric and splits."""
     method: str = "evomal"
     """How losses are searched for."""
-    search: GeneticSettings = field(default_factory=default_search)
+    search: MethodSettings = field(default_factory=default_search)
     """Settings of the method."""
     seed: int = 0
     """Seed of everything that is drawn in the run, the division into splits aside."""
@@ -122,7 +122,7 @@ def command(settings: RunSettings) -> str:
     presets = method_named(settings.method).presets
     values = flag_values(settings)
 
-    def flags(preset_settings: GeneticSettings) -> list[str]:
+    def flags(preset_settings: MethodSettings) -> list[str]:
         plain = RunSettings(task=settings.task, method=settings.method, search=preset_settings)
         usual = flag_values(plain)
         return [name for name in values if values[name] != usual[name]]

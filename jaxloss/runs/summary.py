@@ -35,7 +35,9 @@ def print_summary(console: Console, findings: Findings, folder: RunFolder) -> No
     console.print(Text(outcome(findings), style="bold"), soft_wrap=True)
     first = findings.finalists[0]
     name = "learned loss" if first.learned else "task loss"
-    lines = [f"{name}: {first.loss.formula()}", f"simplified: {first.loss.sympy()}"]
+    lines = [f"{name}: {first.loss.formula()}"]
+    if first.loss.is_symbolic:
+        lines.append(f"simplified: {first.loss.sympy()}")
     if not first.learned and findings.comparison is not None:
         lines.append(f"best learned loss: {findings.comparison.learned.formula()}")
     lines += [f"saved as: {folder.loss}", f"report:   {folder.report}"]

@@ -1,8 +1,10 @@
 """The way of one candidate: its parts as pure functions of the loss, whatever runs the loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxloss.learning.filters import gradient_norms, improvement
@@ -13,15 +15,20 @@ from jaxloss.learning.racing import advance as advance_learners
 from jaxloss.learning.unroll import (
     Bind,
     LocalSearchSettings,
-    TuningDraws,
+    TunerState,
+    TuningShare,
+    begin_tuning,
     draw_tuning,
-    tuned_from,
+    tuner,
 )
-from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.settings import PopulationSettings
 from jaxloss.tasks.task import Split, Task
 
 Part = Callable[[PyTree, Bind, Float[Array, " edges"]], Array]
-"""``(shared, bind, weights) -> result``: ``bind`` makes a tree's loss from its edge weights."""
+"""``(shared, bind, weights) -> result``: ``bind`` makes a loss from its flat parameters."""
+
+Splits = Sequence[tuple[Split, Split]]
+"""The train and valid splits of each task."""
 
 
 class CandidateWay(NamedTuple):
@@ -29,30 +36,23 @@ class CandidateWay(NamedTuple):
 
     Attributes:
         improve: the rejection test's improvement of the metric; shares a key and examples.
-        tune: weights after local search; shares what ``draw_tuning`` draws and the train and valid
-            splits.
         norms: gradient norms on examples; shares what ``improve`` does.
         train: fitness for each seed after partial training; shares what ``draw_training`` draws and
             the train and valid splits.
         advance: ``(leg, bind, weights, learners) -> (learners, fitness for each seed)``, partial
             training from one comparison to the next where candidates race.
-        draw_tuning: ``(key, train, valid) -> draws`` for ``tune``.
         draw_training: ``(key, train, valid) -> draws`` for ``train``.
     """
 
     improve: Part
-    tune: Part
     norms: Part
     train: Part
     advance: Callable[[Leg, Bind, Float[Array, " edges"], Learner], tuple[Learner, Array]]
-    draw_tuning: Callable[[PRNGKeyArray, Split, Split], TuningDraws]
     draw_training: Callable[[PRNGKeyArray, Split, Split], Draws]
 
 
-def candidate_way(
-    task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
-) -> CandidateWay:
-    """Makes the parts for a task; ``tuning`` is None where weights stay as they are."""
+def candidate_way(task: Task, settings: PopulationSettings) -> CandidateWay:
+    """Makes the parts for a task."""
 
     def untrained_outputs(key: PRNGKeyArray, examples: Split) -> Array:
         variables = task.model.init(key, examples.inputs[:1])
@@ -62,16 +62,6 @@ def candidate_way(
         key, examples = shared
         outputs = untrained_outputs(key, examples)
         return improvement(task, settings.rejection, bind(weights), outputs, examples.targets)
-
-    def tune(shared: PyTree, bind: Bind, weights: Array) -> Array:
-        drawn, train, valid = shared
-        if tuning is None:
-            return weights
-        model, optimizer = task.model, settings.optimizer
-        tuned, _ = tuned_from(
-            drawn, model, optimizer, tuning, task.task_loss, bind, train, valid, weights
-        )
-        return tuned
 
     def norms(shared: PyTree, bind: Bind, weights: Array) -> Array:
         key, examples = shared
@@ -85,11 +75,46 @@ def candidate_way(
     def advance(leg: Leg, bind: Bind, weights: Array, learners: Learner) -> tuple[Learner, Array]:
         return advance_learners(task, settings.optimizer, bind(weights), leg, learners)
 
-    def for_tuning(key: PRNGKeyArray, train: Split, valid: Split) -> TuningDraws:
-        own = tuning or LocalSearchSettings(meta_steps=0)
-        return draw_tuning(key, settings.optimizer, own, train, valid)
-
     def for_training(key: PRNGKeyArray, train: Split, _: Split) -> Draws:
         return draw_seeds(key, task, settings.optimizer, settings.fitness, train)
 
-    return CandidateWay(improve, tune, norms, train, advance, for_tuning, for_training)
+    return CandidateWay(improve, norms, train, advance, for_training)
+
+
+class TuningWay(NamedTuple):
+    """Local search of one candidate, whole or in pieces.
+
+    Attributes:
+        draw: ``(key, splits) -> shares``: what candidates share, for each task; ``splits`` has each
+            task's train and valid splits.
+        begin: ``(parameters) -> state``.
+        advance: ``(shares, numbers, bind, state) -> state``: takes the meta steps of these numbers.
+        tune: ``(shares, bind, parameters) -> parameters``: takes all meta steps.
+    """
+
+    draw: Callable[[PRNGKeyArray, Splits], list[TuningShare]]
+    begin: Callable[[PyTree], TunerState]
+    advance: Callable[[Sequence[TuningShare], Array, Bind, TunerState], TunerState]
+    tune: Part
+
+
+def tuning_way(
+    tasks: Sequence[Task], settings: PopulationSettings, tuning: LocalSearchSettings
+) -> TuningWay:
+    """Makes local search on one task or several; on all of them it starts from the same key."""
+    learners, optimizer = [(task.model, task.task_loss) for task in tasks], settings.optimizer
+
+    def draw(key: PRNGKeyArray, splits: Splits) -> list[TuningShare]:
+        drawn = [draw_tuning(key, optimizer, tuning, *pair) for pair in splits]
+        return [TuningShare(own, *pair) for own, pair in zip(drawn, splits, strict=True)]
+
+    def advance(
+        shares: Sequence[TuningShare], numbers: Array, bind: Bind, state: TunerState
+    ) -> TunerState:
+        return tuner(learners, optimizer, tuning, bind)(shares, state, numbers)[0]
+
+    def tune(shares: list[TuningShare], bind: Bind, parameters: Array) -> Array:
+        numbers = jnp.arange(tuning.meta_steps)
+        return advance(shares, numbers, bind, begin_tuning(tuning, parameters)).loss_params
+
+    return TuningWay(draw, partial(begin_tuning, tuning), advance, tune)

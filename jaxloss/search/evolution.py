@@ -11,13 +11,15 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.compilation import jit_brief
 from jaxloss.learning.filters import Archive, empty_archive
-from jaxloss.learning.trials import Finalist, judge_finalists, task_loss_of, trial_runner
+from jaxloss.learning.finalists import Finalist
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.search.finals import fittest_first, judged_again, origin_of
 from jaxloss.search.judging import Verdicts, tree_judge
 from jaxloss.search.search import FrontEntry, Info, Search
 from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.several import Tasks
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PrimitiveSet
@@ -54,19 +56,18 @@ class EvolutionState(NamedTuple):
 
 
 def evolution(
-    method: str, task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
+    method: str, tasks: Tasks, settings: GeneticSettings, tuning: LocalSearchSettings | None
 ) -> Search:
     """Makes a genetic search; ``tuning`` is None where weights stay at 1."""
-    alphabet = alphabet_of(task, settings)
+    alphabet = alphabet_of(tasks[0], settings)
     grow = jit_brief(grower(alphabet, settings))
     vary = jit_brief(varier(alphabet, settings))
-    judge = tree_judge(task, settings, tuning, alphabet)
-    run_trials = trial_runner(task, settings.optimizer, settings.trial.steps)
+    judge = tree_judge(tasks, settings, tuning, alphabet)
 
     def init(key: PRNGKeyArray) -> EvolutionState:
         rows = settings.population * settings.generations
         compared = settings.equivalence_tolerance is not None
-        examples = min(settings.rejection.examples, task.train.inputs.shape[0])
+        examples = min(settings.rejection.examples, tasks[0].train.inputs.shape[0])
         sizes = alphabet.capacity + 1
         return EvolutionState(
             key=key,
@@ -107,30 +108,25 @@ def evolution(
         return Info(
             generation=int(state.generation) - 1,
             best_fitness=float(table.fitness[row]),
-            best=loss_of_size(method, task, alphabet, table, row) if found else None,
+            best=loss_of_size(method, tasks, alphabet, table, row) if found else None,
             candidates=settings.population,
             trained=int(verdicts.trained.sum()),
             dropped=verdicts.dropped,
+            training_steps=verdicts.training_steps,
         )
 
     def front(state: EvolutionState) -> list[FrontEntry]:
-        return front_of(method, task, alphabet, state.best_of_size)
+        return front_of(method, tasks, alphabet, state.best_of_size)
 
     def finalists(state: EvolutionState) -> list[Finalist]:
-        entries = sorted(front(state), key=lambda entry: entry.fitness)
-        return judge_finalists(
-            task,
-            run_trials,
-            named_key(state.key, "finalists"),
-            settings.trial.finalist_seeds,
-            [entry.loss for entry in entries[: settings.trial.finalists]],
-            task_loss_of(task, origin_of(method, task)),
-        )
+        losses = fittest_first(front(state))
+        normalize = settings.fitness.normalize
+        return judged_again(method, tasks, settings, state.key, losses, normalize)
 
     def best(state: EvolutionState) -> LearnedLoss:
         return finalists(state)[0].loss
 
-    return Search(init, step, best, front, finalists, settings.generations)
+    return Search(init, step, best, front, finalists, settings.generations, settings.population)
 
 
 def alphabet_of(task: Task, settings: GeneticSettings) -> Alphabet:
@@ -165,27 +161,23 @@ def varier(alphabet: Alphabet, settings: GeneticSettings) -> Callable[..., Array
     return vary
 
 
-def origin_of(method: str, task: Task) -> tuple[tuple[str, str], ...]:
-    """Says where the losses of a search come from."""
-    return (("method", method), ("task", task.name), ("model", task.model.name))
-
-
 def loss_of_size(
-    method: str, task: Task, alphabet: Alphabet, table: SizeTable, size: int
+    method: str, tasks: Tasks, alphabet: Alphabet, table: SizeTable, size: int
 ) -> LearnedLoss:
     """Reads the best loss of a size; there has to be one."""
     tree = alphabet.decode(table.genomes[size])
     weights = table.weights[size, : tree.size - 1]
     form = TreeForm(tree, alphabet.primitives.variables)
-    return LearnedLoss(form, tuple(weights.tolist()), task.view.name, origin_of(method, task))
+    origin = origin_of(method, tasks)
+    return LearnedLoss(form, tuple(weights.tolist()), tasks[0].view.name, origin)
 
 
-def front_of(method: str, task: Task, alphabet: Alphabet, table: SizeTable) -> list[FrontEntry]:
+def front_of(method: str, tasks: Tasks, alphabet: Alphabet, table: SizeTable) -> list[FrontEntry]:
     """Reads the losses that no smaller one beats, smallest first."""
     entries: list[FrontEntry] = []
     for size, fitness in enumerate(table.fitness.tolist()):
         if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
-            loss = loss_of_size(method, task, alphabet, table, size)
+            loss = loss_of_size(method, tasks, alphabet, table, size)
             entries.append(FrontEntry(loss, size, fitness))
     return entries
 

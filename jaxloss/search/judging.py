@@ -8,13 +8,15 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
+from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.filters import Archive, look_alike, look_up, record
 from jaxloss.learning.racing import behind_finishers
 from jaxloss.learning.unroll import LocalSearchSettings
-from jaxloss.search.programs import candidate_programs
+from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.several import Tasks, mean_over_tasks, task_scales
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.tasks.task import Split, Task
 
@@ -40,17 +42,26 @@ class Verdicts(NamedTuple):
         trained: whether the tree went through partial training to its end, or until the training
             failed.
         dropped: how many each filter took out.
+        training_steps: steps of inner training that were taken.
     """
 
     weights: Float[np.ndarray, "trees edges"]
     fitness: Float[np.ndarray, " trees"]
     trained: np.ndarray
     dropped: dict[str, int]
+    training_steps: int
 
 
 Judge = Callable[
     [PRNGKeyArray, Int[np.ndarray, "trees capacity"], Archive, int], tuple[Verdicts, Archive]
 ]
+
+
+class _Shared(NamedTuple):
+    """What all candidates share on one task."""
+
+    examples: Split
+    splits: tuple[Split, Split]
 
 
 class _Work(NamedTuple):
@@ -70,7 +81,7 @@ Stage = Callable[[_Work, np.ndarray], np.ndarray]
 
 
 def tree_judge(
-    task: Task,
+    tasks: Tasks,
     settings: GeneticSettings,
     tuning: LocalSearchSettings | None,
     alphabet: Alphabet,
@@ -81,16 +92,25 @@ def tree_judge(
     generation, so that archived fitness stays comparable; local search draws new ones in each.
 
     Args:
-        task: what candidates are judged on.
+        tasks: what candidates are judged on.
         settings: of the search.
         tuning: of local search; None keeps all weights at 1 (GP-LFL).
         alphabet: of the genomes.
+
+    Raises:
+        InvalidInputError: candidates are to race on several tasks.
     """
-    programs = candidate_programs(task, settings, tuning, alphabet)
-    examples = Split(*(part[: settings.rejection.examples] for part in task.train))
-    splits = (task.train, task.valid)
+    parts = [candidate_programs(task, settings, tuning, alphabet) for task in tasks]
+    tuner = tuning_program(tasks, settings, tuning, alphabet)
+    of_tasks = [_Shared(_examples(task, settings), (task.train, task.valid)) for task in tasks]
+    all_splits = [shared.splits for shared in of_tasks]
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
     races = settings.fitness.rungs > 1
+    require(
+        not races or len(tasks) == 1,
+        f"candidates race on one task only, got {len(tasks)}; set fitness rungs to 1",
+    )
+    scales = task_scales(tasks, settings.optimizer, settings.fitness)
 
     def stages(key: PRNGKeyArray, archive: Archive, generation: int) -> dict[str, Stage]:
         network_key = named_key(key, "untrained network")
@@ -98,15 +118,20 @@ def tree_judge(
         fitness_key = named_key(key, "partial training")
 
         def improves(work: _Work, rows: np.ndarray) -> np.ndarray:
-            gains = programs.improve((network_key, examples), work.candidates(rows))
-            return gains > settings.rejection.threshold
+            gains = [
+                programs.improve((network_key, shared.examples), work.candidates(rows))
+                for programs, shared in zip(parts, of_tasks, strict=True)
+            ]
+            return sum(gains[1:], gains[0]) / len(gains) > settings.rejection.threshold
 
         def tune(work: _Work, rows: np.ndarray) -> np.ndarray:
-            work.weights[rows] = programs.tune((tuning_key, *splits), work.candidates(rows))
+            work.weights[rows] = tuner((tuning_key, all_splits), work.candidates(rows))
             return np.ones(len(rows), bool)
 
         def differs(work: _Work, rows: np.ndarray) -> np.ndarray:
-            work.norms[rows] = programs.norms((network_key, examples), work.candidates(rows))
+            # What looks alike on the first task's examples is taken for alike.
+            shared = network_key, of_tasks[0].examples
+            work.norms[rows] = parts[0].norms(shared, work.candidates(rows))
             twins = [look_alike(archive, work.norms[row], tolerance or 0.0) for row in rows]
             work.fitness[rows] = [
                 np.inf if twin is None else archive.fitness[twin] for twin in twins
@@ -114,13 +139,17 @@ def tree_judge(
             return np.array([twin is None for twin in twins])
 
         def score(work: _Work, rows: np.ndarray) -> np.ndarray:
-            scores = programs.train((fitness_key, *splits), work.candidates(rows))
-            work.fitness[rows] = scores.mean(axis=1)
+            scores = [
+                programs.train((fitness_key, *shared.splits), work.candidates(rows))
+                for programs, shared in zip(parts, of_tasks, strict=True)
+            ]
+            work.fitness[rows] = mean_over_tasks(scores, scales(fitness_key))
             return np.isfinite(work.fitness[rows])
 
         def outruns(work: _Work, rows: np.ndarray) -> np.ndarray:
-            scores, finished = programs.race((fitness_key, *splits), work.candidates(rows))
-            means = scores.mean(axis=1)
+            shared = fitness_key, *of_tasks[0].splits
+            scores, finished = parts[0].race(shared, work.candidates(rows))
+            means = mean_over_tasks([scores], scales(fitness_key))
             work.fitness[rows] = behind_finishers(means, finished)
             # A training that failed on the way has nowhere to go.
             return finished | ~np.isfinite(means)
@@ -149,32 +178,36 @@ def tree_judge(
         one = np.zeros((1, alphabet.capacity), np.int32), np.ones((1, edges), np.float32)
         jobs = []
         if tuning is not None:  # First, because it takes longest.
-            jobs.append(partial(programs.tune.prepare, (key, *splits), one))
-        training = programs.race if races else programs.train
-        jobs.append(partial(training.prepare, (key, *splits), one))
-        if when != "never":
-            jobs.append(partial(programs.improve.prepare, (key, examples), one))
+            jobs.append(partial(tuner.prepare, (key, all_splits), one))
+        for programs, shared in zip(parts, of_tasks, strict=True):
+            training = programs.race if races else programs.train
+            jobs.append(partial(training.prepare, (key, *shared.splits), one))
+            if when != "never":
+                jobs.append(partial(programs.improve.prepare, (key, shared.examples), one))
         if tolerance is not None:
-            jobs.append(partial(programs.norms.prepare, (key, examples), one))
+            jobs.append(partial(parts[0].norms.prepare, (key, of_tasks[0].examples), one))
         all_at_once(jobs)
+
+    steps_of = _steps_of(tasks, settings, tuning)
 
     def judge(
         key: PRNGKeyArray, trees: np.ndarray, archive: Archive, generation: int
     ) -> tuple[Verdicts, Archive]:
         compiled()
         weights_key = jax.random.fold_in(named_key(key, "fresh weights"), generation)
-        hashes, weights = (np.array(part) for part in programs.describe(weights_key, trees))
+        hashes, weights = (np.array(part) for part in parts[0].describe(weights_key, trees))
         norms = np.full((len(trees), archive.norms.shape[1]), np.nan, np.float32)
         work = _Work(trees, weights, norms, np.full(len(trees), np.inf, np.float32))
         known = look_up(archive, hashes)
         new = np.array([i for i in _first_of_each(hashes) if known[i] is None], int)
         dropped = {**dict.fromkeys(FILTERS, 0), "archive": len(trees) - len(new)}
 
-        rows, trained = new, np.zeros(len(trees), bool)
+        rows, trained, steps = new, np.zeros(len(trees), bool), 0
         for name, stage in stages(key, archive, generation).items():
             if not len(rows):
                 break
             trained[rows] = name == "not finite"
+            steps += len(rows) * steps_of.get(name, 0)
             passed = stage(work, rows)
             if name in FILTERS:
                 dropped[name] = int(np.sum(~passed))
@@ -184,9 +217,26 @@ def tree_judge(
         for i, row in enumerate(look_up(archive, hashes)):
             if row is not None:
                 work.fitness[i] = archive.fitness[row]
-        return Verdicts(weights, work.fitness, trained, dropped), archive
+        return Verdicts(weights, work.fitness, trained, dropped, steps), archive
 
     return judge
+
+
+def _examples(task: Task, settings: GeneticSettings) -> Split:
+    return Split(*(part[: settings.rejection.examples] for part in task.train))
+
+
+def _steps_of(
+    tasks: Tasks, settings: GeneticSettings, tuning: LocalSearchSettings | None
+) -> dict[str, int]:
+    """Counts the steps of inner training that each stage takes for one candidate."""
+    fitness = settings.fitness
+    training = round(fitness.mean_steps) if fitness.rungs > 1 else fitness.steps
+    last = "outrun" if fitness.rungs > 1 else "not finite"
+    counts = {last: len(tasks) * fitness.seeds * training}
+    if tuning is not None:
+        counts["tuned"] = len(tasks) * tuning.meta_steps * tuning.inner_steps
+    return counts
 
 
 def _first_of_each(hashes: np.ndarray) -> list[int]:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from jaxloss.keys import named_key
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.tree import fresh_weights
-from jaxloss.search.candidate import Part, candidate_way
+from jaxloss.search.candidate import Part, candidate_way, tuning_way
 from jaxloss.search.judging import FILTERS
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols.genome import Alphabet, canonical_hash
@@ -93,7 +93,8 @@ def masked_judge(
     Arguments are those of `judging.tree_judge`; the keys are drawn by the same names, so that both
     judge alike, up to rounding.
     """
-    way = candidate_way(task, settings, tuning)
+    way = candidate_way(task, settings)
+    tuner = tuning_way([task], settings, tuning or LocalSearchSettings(meta_steps=0))
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
     splits = (task.train, task.valid)
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
@@ -105,7 +106,7 @@ def masked_judge(
         tuning_key = jax.random.fold_in(named_key(key, "local search"), generation)
         fitness_key = named_key(key, "partial training")
 
-        def of_all(part: Part, shared: tuple, weights: Array) -> Array:
+        def of_all(part: Part, shared: PyTree, weights: Array) -> Array:
             def of_one(genome: Array, weights: Array) -> Array:
                 return part(shared, interpreted_binding(alphabet, task.view, genome), weights)
 
@@ -116,8 +117,7 @@ def masked_judge(
             return work, gains > settings.rejection.threshold
 
         def tune(work: _Work) -> tuple[_Work, Array]:
-            drawn = way.draw_tuning(tuning_key, *splits)
-            tuned = of_all(way.tune, (drawn, *splits), work.weights)
+            tuned = of_all(tuner.tune, tuner.draw(tuning_key, [splits]), work.weights)
             return work._replace(weights=tuned), jnp.ones(genomes.shape[0], bool)
 
         def differs(work: _Work) -> tuple[_Work, Array]:

@@ -31,7 +31,7 @@ def execution_plan(
     task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
 ) -> dict[str, Execution]:
     """Chooses for each part of the way, from the settings and what the network is like."""
-    size, outputs = parameter_bytes(task), output_count(task)
+    outputs = output_count(task)
     batch = min(settings.optimizer.batch_size, len(task.train.inputs))
     fitness, rejection = settings.fitness, settings.rejection
     unrolled = tuning.meta_steps * tuning.inner_steps if tuning else 0
@@ -47,13 +47,13 @@ def execution_plan(
     def execution(part: str) -> Execution:
         way = chosen_way(settings.way, *elements[part])
         own = 1 if way == "specialised" else settings.chunk
-        return Execution(way, own or _chunk(part, settings.population, size))
+        return Execution(way, own or chunk_of(part, settings.population, task))
 
     return {part: execution(part) for part in elements}
 
 
-def _chunk(part: str, population: int, parameter_bytes: int) -> int:
-    """Chooses how many candidates each device runs at once.
+def chunk_of(part: str, population: int, task: Task) -> int:
+    """Chooses how many candidates each device runs at once in a part of the way.
 
     On a CPU several small networks at once share what a call costs (MLP 50-50, milliseconds of two
     cores for each candidate one by one, in pairs and in fours: rejection test 1.1, 0.7, 0.4; local
@@ -65,5 +65,5 @@ def _chunk(part: str, population: int, parameter_bytes: int) -> int:
     """
     if jax.default_backend() != "cpu":
         return min(-(-population // jax.device_count()), 256)
-    training = 1 if parameter_bytes > LARGE else 2
+    training = 1 if parameter_bytes(task) > LARGE else 2
     return min(population, {"tune": 2, "train": training, "advance": 1}.get(part, 4))

@@ -1,6 +1,6 @@
 """The compiled parts of a candidate's way, each for a whole population."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -16,8 +16,9 @@ from jaxloss.learning.structures import over_structures
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding, specialised_binding
 from jaxloss.losses.tree import fresh_weights
-from jaxloss.search.candidate import candidate_way
-from jaxloss.search.plan import execution_plan
+from jaxloss.losses.views import View
+from jaxloss.search.candidate import candidate_way, tuning_way
+from jaxloss.search.plan import Execution, execution_plan
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols.genome import Alphabet, canonical_hash
 from jaxloss.tasks.task import Split, Task
@@ -31,15 +32,14 @@ class CandidatePrograms(NamedTuple):
     Attributes:
         describe: ``(key, genomes) -> (hashes, fresh weights)``.
         improve: the rejection test's improvement of the metric; shares a key and examples.
-        tune: weights after local search; shares a key and the train and valid splits.
         norms: gradient norms on examples; shares what ``improve`` does.
-        train: fitness for each seed after partial training; shares what ``tune`` does.
+        train: fitness for each seed after partial training; shares a key and the train and valid
+            splits.
         race: the same with some who leave before the end, and who did not; shares likewise.
     """
 
     describe: Callable[[PRNGKeyArray, Int[np.ndarray, "trees capacity"]], tuple[Array, Array]]
     improve: PopulationProgram
-    tune: PopulationProgram
     norms: PopulationProgram
     train: PopulationProgram
     race: PopulationProgram
@@ -51,8 +51,8 @@ def candidate_programs(
     tuning: LocalSearchSettings | None,
     alphabet: Alphabet,
 ) -> CandidatePrograms:
-    """Makes the compiled parts that `tree_judge` runs one after the other; same arguments."""
-    way = candidate_way(task, settings, tuning)
+    """Makes the compiled parts that `tree_judge` runs one after the other on a task."""
+    way = candidate_way(task, settings)
     plan = execution_plan(task, settings, tuning)
 
     @jit_brief
@@ -66,32 +66,10 @@ def candidate_programs(
         return hashes, jax.vmap(lambda key: fresh_weights(key, edges))(keys)
 
     def lifted(name: str, carries: bool = False) -> PopulationProgram:
-        part: Callable[..., PyTree] = getattr(way, name)
+        return over_trees(getattr(way, name), plan[name], alphabet, task.view, carries)
 
-        def interpreted(shared: PyTree, candidate: PyTree) -> PyTree:
-            genome, *inputs = candidate
-            return part(shared, interpreted_binding(alphabet, task.view, genome), *inputs)
-
-        def specialised(genome: np.ndarray) -> Callable[..., PyTree]:
-            bind = specialised_binding(task.view, alphabet.decode(genome))
-            return lambda shared, *inputs: part(shared, bind, *inputs)
-
-        if plan[name].way == "specialised":
-            return over_structures(specialised)
-        return over_population(interpreted, plan[name].chunk, carries=carries)
-
-    def drawing(draw: Callable[..., PyTree], program: PopulationProgram) -> PopulationProgram:
-        """Draws once for all calls what all candidates share, where the program would each time."""
-        draw = jax.jit(draw, compiler_options=steady_options())
-
-        def drawn(shared: PyTree) -> PyTree:
-            key, *splits = shared
-            return draw(key, *splits), *splits
-
-        return PopulationProgram(
-            lambda shared, candidates: program.run(drawn(shared), candidates),
-            lambda shared, candidates: program.prepare(drawn(shared), candidates),
-        )
+    def with_splits(key: PRNGKeyArray, *splits: Split) -> PyTree:
+        return way.draw_training(key, *splits), *splits
 
     def draws(key: PRNGKeyArray, training: Split) -> Draws:
         return way.draw_training(key, training, training)
@@ -99,12 +77,60 @@ def candidate_programs(
     return CandidatePrograms(
         describe,
         improve=lifted("improve"),
-        tune=drawing(way.draw_tuning, lifted("tune")),
         norms=lifted("norms"),
-        train=drawing(way.draw_training, lifted("train")),
+        train=drawing(with_splits, lifted("train")),
         race=race(
             settings.fitness,
             jax.jit(draws, compiler_options=steady_options()),
             lifted("advance", carries=True),
         ),
+    )
+
+
+def tuning_program(
+    tasks: Sequence[Task],
+    settings: GeneticSettings,
+    tuning: LocalSearchSettings | None,
+    alphabet: Alphabet,
+) -> PopulationProgram:
+    """Makes local search: ``((key, splits of each task), candidates) -> weights``.
+
+    ``tuning`` is None where weights stay as they are; then nobody runs it.
+    """
+    way = tuning_way(tasks, settings, tuning or LocalSearchSettings(meta_steps=0))
+    plan = execution_plan(tasks[0], settings, tuning)["tune"]
+    return drawing(way.draw, over_trees(way.tune, plan, alphabet, tasks[0].view))
+
+
+def over_trees(
+    part: Callable[..., PyTree],
+    execution: Execution,
+    alphabet: Alphabet,
+    view: View,
+    carries: bool = False,
+) -> PopulationProgram:
+    """Lifts a part of the way to a population of trees, ``(genomes, weights, ...)``."""
+
+    def interpreted(shared: PyTree, candidate: PyTree) -> PyTree:
+        genome, *inputs = candidate
+        return part(shared, interpreted_binding(alphabet, view, genome), *inputs)
+
+    def specialised(genome: np.ndarray) -> Callable[..., PyTree]:
+        bind = specialised_binding(view, alphabet.decode(genome))
+        return lambda shared, *inputs: part(shared, bind, *inputs)
+
+    if execution.way == "specialised":
+        return over_structures(specialised)
+    return over_population(interpreted, execution.chunk, carries=carries)
+
+
+def drawing(draw: Callable[..., PyTree], program: PopulationProgram) -> PopulationProgram:
+    """Draws once for all calls what all candidates share, where the program would each time.
+
+    ``draw(*shared)`` gives what the program shares.
+    """
+    compiled = jax.jit(draw, compiler_options=steady_options())
+    return PopulationProgram(
+        lambda shared, candidates: program.run(compiled(*shared), candidates),
+        lambda shared, candidates: program.prepare(compiled(*shared), candidates),
     )

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from jaxtyping import PRNGKeyArray, PyTree
 
-from jaxloss.learning.trials import Finalist
+from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.learned import LearnedLoss
 
 
@@ -16,9 +16,10 @@ class Info(NamedTuple):
         generation: number of the step, from 0.
         best_fitness: lowest fitness so far; infinite while nothing survived.
         best: the loss that has it, or None.
-        candidates: trees of this generation.
+        candidates: losses of this generation.
         trained: how many of them were trained in full.
         dropped: how many each filter dropped, by the filter's name, in running order.
+        training_steps: steps of inner training that were taken, those of meta-gradients included.
     """
 
     generation: int
@@ -27,6 +28,7 @@ class Info(NamedTuple):
     candidates: int
     trained: int
     dropped: Mapping[str, int]
+    training_steps: int
 
 
 class FrontEntry(NamedTuple):
@@ -34,7 +36,7 @@ class FrontEntry(NamedTuple):
 
     Attributes:
         loss: the loss.
-        size: nodes of its tree.
+        size: nodes of its tree, or how many parameters it has where it is no tree.
         fitness: what partial training gave it, lower is better.
     """
 
@@ -54,6 +56,7 @@ class Search(NamedTuple):
         front: ``(state) -> entries``, smallest first: size against fitness.
         finalists: ``(state) -> finalists``, best first; what ``best`` takes the first of.
         steps: how many steps the settings ask for.
+        candidates: how many losses each of them considers.
     """
 
     init: Callable[[PRNGKeyArray], PyTree]
@@ -62,3 +65,4 @@ class Search(NamedTuple):
     front: Callable[[Any], list[FrontEntry]]
     finalists: Callable[[Any], list[Finalist]]
     steps: int
+    candidates: int

@@ -1,4 +1,4 @@
-"""Settings that the genetic methods share."""
+"""Settings that several methods share."""
 
 from dataclasses import dataclass, field
 
@@ -13,36 +13,51 @@ from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES
 from jaxloss.symbols.variation import VariationSettings
 
 
-@dataclass(frozen=True)
-class GeneticSettings:
-    """A search over trees; defaults are the paper's unless marked *assumed*."""
+@dataclass(frozen=True, kw_only=True)
+class MethodSettings:
+    """What every method has: how networks are trained, and how its losses are judged at last."""
+
+    optimizer: BaseOptimizerSettings = field(default_factory=BaseOptimizerSettings)
+    trial: TrialSettings = field(default_factory=TrialSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationSettings(MethodSettings):
+    """A method that judges many losses at once by partial training."""
 
     population: int = 25
-    """Trees in a generation."""
+    """Losses in a generation (the released EvoMAL code)."""
     generations: int = 50
-    """Generations, the first population included."""
+    """Generations, the first population included (the released EvoMAL code)."""
+    chunk: int | None = None
+    """Candidates on each device in one call of a compiled program; by default chosen for the
+    network and the kind of device."""
+    rejection: RejectionSettings = field(default_factory=RejectionSettings)
+    fitness: FitnessSettings = field(default_factory=FitnessSettings)
+
+    def __post_init__(self) -> None:
+        require(self.population >= 1, f"population must be 1 or more, got {self.population}")
+        require(self.generations >= 1, f"generations must be 1 or more, got {self.generations}")
+        require(self.chunk is None or self.chunk >= 1, f"chunk must be 1 or more, got {self.chunk}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneticSettings(PopulationSettings):
+    """A search over trees; defaults are the EvoMAL paper's unless marked *assumed*."""
+
     max_nodes: int = 64
     """Nodes that a tree may have; *assumed*, the paper bounds the height alone."""
     start_from: tuple[str, ...] = ()
     """Formulas that stand in the first population."""
     equivalence_tolerance: float | None = None
     """If given, losses whose gradient norms agree within it share a fitness (EvoMAL: 0.01)."""
-    chunk: int | None = None
-    """Candidates on each device in one call of a compiled program; by default chosen for the
-    network and the kind of device."""
     way: Way = "auto"
     """Whether one program interprets all trees, or each is compiled to its own code; by default
     whichever takes less time."""
     variation: VariationSettings = field(default_factory=VariationSettings)
-    rejection: RejectionSettings = field(default_factory=RejectionSettings)
-    fitness: FitnessSettings = field(default_factory=FitnessSettings)
-    optimizer: BaseOptimizerSettings = field(default_factory=BaseOptimizerSettings)
-    trial: TrialSettings = field(default_factory=TrialSettings)
 
     def __post_init__(self) -> None:
-        require(self.population >= 1, f"population must be 1 or more, got {self.population}")
-        require(self.generations >= 1, f"generations must be 1 or more, got {self.generations}")
-        require(self.chunk is None or self.chunk >= 1, f"chunk must be 1 or more, got {self.chunk}")
+        super().__post_init__()
         require(
             self.equivalence_tolerance is None or self.equivalence_tolerance >= 0,
             f"equivalence_tolerance must be 0 or more, got {self.equivalence_tolerance}",

@@ -151,7 +151,7 @@ def best_losses(
     )
     host = jax.tree.map(np.asarray, result)
     table = SizeTable(host.genomes, host.weights, host.fitness)
-    return [entry.loss for entry in front_of(method, task, alphabet_of(task, settings), table)]
+    return [entry.loss for entry in front_of(method, (task,), alphabet_of(task, settings), table)]
 
 
 def _first_state(

@@ -136,14 +136,18 @@ class Expression:
         """Prints source of one Python expression over the variables.
 
         Args:
-            library: ``"jax"`` (needs the name ``jnp``) or ``"torch"``.
+            library: ``"jax"`` (the code may use the names ``jax`` and ``jnp``) or ``"torch"``.
         """
         like = self.variables[0] if self.variables else "f"
+        # Torch's functions take no bare numbers, its operators do; nor do functions along an axis.
+        heads = [node.head for node in self.nodes]
+        along_axis = any(isinstance(head, Primitive) and not head.elementwise for head in heads)
+        fills = library == "torch" or along_axis
+        module = "torch" if library == "torch" else "jnp"
 
         def array(part: _Code) -> str:
-            # Torch's functions take no bare numbers; its operators do.
-            number = part.is_number and library == "torch"
-            return f"torch.full_like({like}, {part.text})" if number else part.text
+            number = part.is_number and fills
+            return f"{module}.full_like({like}, {part.text})" if number else part.text
 
         def function(primitive: Primitive, parts: Sequence[_Code]) -> _Code:
             if primitive.name in ("add", "sub", "mul"):

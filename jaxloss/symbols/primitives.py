@@ -29,12 +29,14 @@ class Primitive:
     Attributes:
         name: its name in call syntax.
         arity: how many arguments it takes, 1 or 2.
-        function: the guarded JAX function, elementwise.
+        function: the guarded JAX function of arrays of one shape, which it keeps.
         symbolic: the same on SymPy expressions, without guards: for display only.
-        jax_code: source with ``{0}`` and ``{1}`` for the arguments and ``jnp`` as a name.
+        jax_code: source with ``{0}`` and ``{1}`` for the arguments, ``jnp`` and ``jax`` as names.
         torch_code: likewise with ``torch`` as a name.
         commutative: whether the arguments may be swapped.
         infix: the operator that the infix syntax has for it, if any.
+        elementwise: whether each element of the value depends on the same element of the arguments
+            alone; only such functions can be interpreted or have their slopes carried forward.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Primitive:
     torch_code: str
     commutative: bool = False
     infix: str | None = None
+    elementwise: bool = True
 
     def __repr__(self) -> str:
         return self.name
@@ -147,6 +150,11 @@ class PrimitiveSet:
                 name.isidentifier() and not keyword.iskeyword(name),
                 f"variable {name!r} is not a plain name",
             )
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether every function is."""
+        return all(primitive.elementwise for primitive in self.primitives)
 
     @cached_property
     def by_name(self) -> dict[str, Primitive]:

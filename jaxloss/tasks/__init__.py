@@ -1,7 +1,9 @@
 """What a loss is judged on: data in three splits, a network, a view and a metric."""
 
+from jaxloss.tasks.boxes import boxes_data
 from jaxloss.tasks.bundled import BUNDLED_NAMES, bundled_data
 from jaxloss.tasks.files import SUFFIXES, file_data
+from jaxloss.tasks.imbalance import with_imbalance
 from jaxloss.tasks.metrics import (
     DEFAULT_METRIC,
     METRIC_NAMES,
@@ -12,10 +14,10 @@ from jaxloss.tasks.metrics import (
 )
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
-from jaxloss.tasks.registry import TaskSettings, load_task
+from jaxloss.tasks.registry import TaskSettings, load_task, load_tasks
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import Split, Task, require_same_view
 from jaxloss.tasks.tfds import tfds_data
 
 __all__ = [
@@ -32,12 +34,16 @@ __all__ = [
     "SupervisedTask",
     "Task",
     "TaskSettings",
+    "boxes_data",
     "bundled_data",
     "file_data",
     "load_task",
+    "load_tasks",
     "metric_named",
+    "require_same_view",
     "supervised_task",
     "tfds_data",
+    "with_imbalance",
     "with_label_noise",
     "with_outliers",
 ]

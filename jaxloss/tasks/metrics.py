@@ -13,7 +13,7 @@ from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.models.python_names import load_attribute
 from jaxloss.tasks import scores
 
-Kind = Literal["classification", "regression"]
+Kind = Literal["classification", "regression", "boxes"]
 Direction = Literal["lower", "higher"]
 MetricFunction = Callable[
     [Float[Array, "examples ..."], Num[Array, "examples ..."]], Float[Array, ""]
@@ -26,9 +26,9 @@ class Metric(NamedTuple):
     Attributes:
         name: how reports call the metric.
         function: ``(predictions, targets) -> value``, pure, can be mapped over the predictions.
-            Predictions are class probabilities ``[examples, classes]`` or values ``[examples]`` or
-            ``[examples, outputs]``; targets are class numbers or values. The value is NaN if any
-            prediction is not finite.
+            Predictions are class probabilities ``[examples, classes]``, values ``[examples]`` or
+            ``[examples, outputs]``, or boxes ``[examples, 4]``; targets are class numbers, values
+            or boxes. The value is NaN if any prediction is not finite.
         higher_is_better: whether a larger value is a better one.
     """
 
@@ -61,13 +61,22 @@ _BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
         "r2": _BuiltIn(scores.r2, higher_is_better=True),
         "pinball": _BuiltIn(scores.pinball, higher_is_better=False),
     },
+    "boxes": {
+        "iou_error": _BuiltIn(scores.iou_error, higher_is_better=False),
+        "mean_iou": _BuiltIn(scores.mean_iou, higher_is_better=True),
+    },
 }
 
 METRIC_NAMES = {kind: tuple(table) for kind, table in _BUILT_IN.items()}
 """The built-in metrics for each kind of task; any other is written ``module:function``."""
 
-DEFAULT_METRIC: dict[Kind, str] = {"classification": "error_rate", "regression": "mse"}
-"""The metrics that EvoMAL reports (https://arxiv.org/abs/2209.08907)."""
+DEFAULT_METRIC: dict[Kind, str] = {
+    "classification": "error_rate",
+    "regression": "mse",
+    "boxes": "iou_error",
+}
+"""The metrics that EvoMAL reports (https://arxiv.org/abs/2209.08907); for boxes the error
+of the IoU that CSE-Autoloss's simulation ranks by (https://arxiv.org/abs/2102.04700)."""
 
 
 def metric_named(spec: str, kind: Kind, direction: Direction | None = None) -> Metric:
@@ -85,7 +94,7 @@ def metric_named(spec: str, kind: Kind, direction: Direction | None = None) -> M
         The metric; its value is NaN whenever a prediction is not finite.
 
     Raises:
-        InvalidInputError: the name is unknown or for the other kind of task, a setting is out of
+        InvalidInputError: the name is unknown or for another kind of task, a setting is out of
             range, the function cannot be found, or a direction is given for a built-in metric.
     """
     require(
@@ -93,7 +102,7 @@ def metric_named(spec: str, kind: Kind, direction: Direction | None = None) -> M
         f"metric direction must be 'lower' or 'higher', got {direction!r}",
     )
     family, colon, setting = spec.partition(":")
-    built_in = family in _BUILT_IN["classification"] or family in _BUILT_IN["regression"]
+    built_in = any(family in table for table in _BUILT_IN.values())
     if colon and not built_in:
         function = load_attribute(spec, "metric")
         require(callable(function), f"metric {spec!r} is no function of (predictions, targets)")

@@ -11,6 +11,7 @@ from jaxloss.errors import require, unknown_name
 from jaxloss.tasks.supervised import SupervisedTask
 
 _SPLITS = ("train", "valid")
+"""What may be spoilt, and is if not said otherwise."""
 
 
 def with_outliers(
@@ -18,7 +19,7 @@ def with_outliers(
     task: SupervisedTask,
     rate: float,
     scale: float,
-    splits: Sequence[str] = ("train",),
+    splits: Sequence[str] = _SPLITS,
     symmetric: bool = False,
 ) -> SupervisedTask:
     """Adds outliers to some targets of a regression task.
@@ -41,7 +42,7 @@ def with_outliers(
         InvalidInputError: the task is no regression, the rate or scale is out of range, or a
             split is not one of the two.
     """
-    require(task.kind == "regression", f"outliers are for regression; {task.name!r} has classes")
+    require(task.kind == "regression", f"outliers are for regression; {task.name!r} is not")
     require(scale >= 0, f"the scale of outliers must be 0 or more, got {scale}")
 
     def spoil(key: PRNGKeyArray, targets: Float[Array, "rows ..."]) -> Float[Array, "rows ..."]:
@@ -60,7 +61,7 @@ def with_label_noise(
     key: PRNGKeyArray,
     task: SupervisedTask,
     rate: float,
-    splits: Sequence[str] = ("train", "valid"),
+    splits: Sequence[str] = _SPLITS,
     asymmetric: bool = False,
 ) -> SupervisedTask:
     """Changes some labels of a classification task.

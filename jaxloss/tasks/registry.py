@@ -1,19 +1,27 @@
-"""Finds a task by the short text and the settings that a person gives."""
+"""Finds tasks by the short text and the settings that a person gives."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 import jax
 
-from jaxloss.errors import InvalidInputError, nearest_first, require
+from jaxloss.errors import InvalidInputError, nearest_first, require, unknown_name
+from jaxloss.tasks.boxes import BOXES_NAME, boxes_data
 from jaxloss.tasks.bundled import BUNDLED_NAMES, bundled_data
 from jaxloss.tasks.files import SUFFIXES, file_data
+from jaxloss.tasks.imbalance import with_imbalance
 from jaxloss.tasks.metrics import Direction, Kind
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
+from jaxloss.tasks.task import require_same_view
 from jaxloss.tasks.tfds import PREFIX, tfds_data
+
+NoiseKind = Literal["symmetric", "pair_flip"]
+SpoiltSplits = Literal["train", "train,valid"]
 
 
 @dataclass(frozen=True)
@@ -21,24 +29,26 @@ class TaskSettings:
     """What a loss is judged on, besides the data themselves.
 
     Raises:
-        InvalidInputError: a fraction, rate, scale or seed is out of range.
+        InvalidInputError: a fraction, rate, ratio, scale or seed is out of range, or a kind or
+            choice of splits is unknown.
     """
 
     target: str | None = None
     """Column (or array) to predict, for files."""
 
     model: str = "mlp:50-50"
-    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, or module:factory for your own."""
+    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, or module:factory for your own;
+    several joined by commas where several tasks are taken."""
 
     metric: str | None = None
     """What should get better; a name such as macro_f1, or module:function for your own. Without
-    one, error_rate for classes and mse for values."""
+    one, error_rate for classes, mse for values and iou_error for boxes."""
 
     metric_direction: Direction | None = None
     """Whether lower or higher values of your own metric are better; lower if not said."""
 
     kind: Kind | None = None
-    """Whether to predict classes or values; if not said, as the data suggest."""
+    """Whether to predict classes, values or boxes; if not said, as the data suggest."""
 
     train_fraction: float = 0.6
     """Fraction of rows that trains the network."""
@@ -50,26 +60,54 @@ class TaskSettings:
     """Fraction of rows that only the final comparison sees."""
 
     split_seed: int = 0
-    """Seed of the division into splits, and of the noise."""
+    """Seed of the division into splits, of the imbalance and of the noise."""
 
     data_dir: str | None = None
     """Folder of prepared tensorflow-datasets, if not ~/tensorflow_datasets."""
 
     outliers: float = 0.0
-    """Fraction of training targets to spoil with outliers (regression)."""
+    """Fraction of targets to spoil with outliers (regression)."""
 
     outlier_scale: float = 10.0
     """Size of outliers, in standard deviations of the training targets."""
 
+    outlier_splits: SpoiltSplits = "train,valid"
+    """Where outliers are; test always stays clean."""
+
+    imbalance: float = 1.0
+    """Size of the largest to the smallest class of train and valid, where classes are of one size
+    to begin with; 1 leaves them as they are (classification)."""
+
     label_noise: float = 0.0
-    """Probability that a label of train or valid is changed to another class (classification)."""
+    """Probability that a label is changed to another class (classification)."""
+
+    label_noise_kind: NoiseKind = "symmetric"
+    """Whether a changed label becomes any other class, or always the next one."""
+
+    noise_splits: SpoiltSplits = "train,valid"
+    """Where labels are changed; test always stays clean."""
 
     def __post_init__(self) -> None:
         self.split_settings()
-        for name in ("outliers", "label_noise"):
-            rate = getattr(self, name)
-            require(0 <= rate < 1, f"{name} must be at least 0 and below 1, got {rate}")
+        require(
+            0 <= self.outliers < 1, f"outliers must be at least 0 and below 1, got {self.outliers}"
+        )
+        require(
+            0 <= self.label_noise <= 1,
+            f"label_noise must be at least 0 and at most 1, got {self.label_noise}",
+        )
         require(self.outlier_scale > 0, f"outlier_scale must be above 0, got {self.outlier_scale}")
+        require(
+            math.isfinite(self.imbalance) and self.imbalance >= 1,
+            f"imbalance must be 1 or more, got {self.imbalance}",
+        )
+        for name, choices in (
+            ("outlier_splits", get_args(SpoiltSplits)),
+            ("noise_splits", get_args(SpoiltSplits)),
+            ("label_noise_kind", get_args(NoiseKind)),
+        ):
+            if getattr(self, name) not in choices:
+                raise unknown_name(name, getattr(self, name), choices)
 
     def split_settings(self) -> SplitSettings:
         """How the rows are divided."""
@@ -82,18 +120,27 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask
     """Loads the data that ``spec`` names and makes a task of them.
 
     Args:
-        spec: a name from `BUNDLED_NAMES`; a path that ends in ``.csv``, ``.parquet`` or ``.npz``;
-            or ``"tfds:NAME"``, a set prepared by tensorflow-datasets.
-        settings: target, network, metric, splits and noise.
+        spec: a name from `BUNDLED_NAMES`; ``"boxes"``, a set that is made from a fixed seed and
+            holds no real data (`jaxloss.tasks.boxes_data`); a path without commas that ends in
+            ``.csv``, ``.parquet`` or ``.npz``; or ``"tfds:NAME"``, a set prepared by
+            tensorflow-datasets.
+        settings: target, network, metric, splits, imbalance and noise.
 
     Returns:
-        The task, with noise added to its training (and, for labels, validation) targets if the
-        settings ask for it.
+        The task; if the settings ask for it, with classes made rare in train and valid, and after
+        that with noise added to the targets of train (and valid).
 
     Raises:
-        InvalidInputError: there are no such data, or the settings do not fit them.
+        InvalidInputError: there are no such data, the settings do not fit them, or the spec or the
+            model names several.
     """
     settings = settings or TaskSettings()
+    for what, text in (("task", spec), ("model", settings.model)):
+        require(
+            "," not in text,
+            f"{what} {text!r} has a comma; load_task takes one task and one model: load several "
+            "with load_tasks (paths must not have commas)",
+        )
     raw = _raw_data(spec, settings)
     task = supervised_task(
         raw.name,
@@ -108,12 +155,49 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask
         class_names=raw.class_names,
     )
     key = jax.random.key(settings.split_seed)
+    outlier_key, label_key, imbalance_key = (jax.random.fold_in(key, part) for part in range(3))
     if settings.outliers > 0:
-        outlier_key = jax.random.fold_in(key, 0)
-        task = with_outliers(outlier_key, task, settings.outliers, settings.outlier_scale)
+        splits = settings.outlier_splits.split(",")
+        task = with_outliers(outlier_key, task, settings.outliers, settings.outlier_scale, splits)
+    if settings.imbalance > 1:
+        task = with_imbalance(imbalance_key, task, settings.imbalance)
     if settings.label_noise > 0:
-        task = with_label_noise(jax.random.fold_in(key, 1), task, settings.label_noise)
+        splits, flip = settings.noise_splits.split(","), settings.label_noise_kind == "pair_flip"
+        task = with_label_noise(label_key, task, settings.label_noise, splits, flip)
     return task
+
+
+def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[SupervisedTask, ...]:
+    """Loads every named task with every named model, to be judged on together.
+
+    Args:
+        spec: what `load_task` takes, or several of these joined by commas, ``"wine,digits"``.
+            Paths must not have commas.
+        settings: as for `load_task`, and the same for all; ``settings.model`` may name several
+            models joined by commas, ``"mlp:50-50,linear"``.
+
+    Returns:
+        The first task with each model, then the second with each, and so on.
+
+    Raises:
+        InvalidInputError: a task cannot be loaded, a name is empty, or the tasks do not show their
+            losses the same view.
+    """
+    settings = settings or TaskSettings()
+    models = _separate(settings.model, "model")
+    tasks = tuple(
+        load_task(name, replace(settings, model=model))
+        for name in _separate(spec, "task")
+        for model in models
+    )
+    require_same_view(tasks)
+    return tasks
+
+
+def _separate(text: str, what: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    require(all(names), f"{what} {text!r}: expected names joined by single commas, one is empty")
+    return names
 
 
 def _raw_data(spec: str, settings: TaskSettings) -> RawData:
@@ -128,8 +212,10 @@ def _raw_data(spec: str, settings: TaskSettings) -> RawData:
         return tfds_data(spec.removeprefix(PREFIX), settings.data_dir)
     if spec in BUNDLED_NAMES:
         return bundled_data(spec)
+    if spec == BOXES_NAME:
+        return boxes_data()
     raise InvalidInputError(
         f"unknown task {spec!r}; valid, nearest first: "
-        f"{', '.join(nearest_first(spec, BUNDLED_NAMES))}; or a path that ends in "
+        f"{', '.join(nearest_first(spec, (*BUNDLED_NAMES, BOXES_NAME)))}; or a path that ends in "
         f"{', '.join(SUFFIXES)}; or {PREFIX}NAME"
     )

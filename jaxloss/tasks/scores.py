@@ -1,6 +1,6 @@
 """The formulae of the built-in metrics, in JAX, one value for a whole split.
 
-Each agrees with the function of the same purpose in scikit-learn
+Each but those of boxes agrees with the function of the same purpose in scikit-learn
 (https://scikit-learn.org/stable/modules/model_evaluation.html), ties included, and can be mapped
 over predictions. None checks that its input is finite: `jaxloss.tasks.metrics` does so for all.
 """
@@ -12,9 +12,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.losses.zoo import boxes
 
 Probabilities = Float[Array, "examples classes"]
 Classes = Int[Array, " examples"]
+Boxes = Float[Array, "examples 4"]
 Score = Float[Array, ""]
 
 
@@ -95,6 +97,16 @@ def pinball(
     """Mean pinball loss of predictions of the ``quantile`` (between 0 and 1)."""
     short = _like(predictions, targets) - predictions
     return jnp.mean(jnp.maximum(quantile * short, (quantile - 1) * short))
+
+
+def iou_error(predictions: Boxes, targets: Boxes) -> Score:
+    """One minus the mean intersection over union of predicted and true boxes."""
+    return jnp.mean(boxes.iou(predictions, _like(predictions, targets)))
+
+
+def mean_iou(predictions: Boxes, targets: Boxes) -> Score:
+    """Mean intersection over union of predicted and true boxes."""
+    return 1 - iou_error(predictions, targets)
 
 
 def _like(predictions: Array, targets: Array) -> Array:

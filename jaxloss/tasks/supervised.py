@@ -1,4 +1,4 @@
-"""Classification and regression: a network, rows divided in three, and a metric."""
+"""Classification, regression and boxes: a network, rows divided in three, and a metric."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from jaxtyping import Array, Float, Num, Shaped
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses.task_losses import task_loss
-from jaxloss.losses.views import View, view_named
+from jaxloss.losses.views import View, decoded_boxes, view_named
 from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
 from jaxloss.models.registry import create_model
+from jaxloss.tasks.boxes import as_boxes
 from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Kind, Metric, metric_named
 from jaxloss.tasks.preparation import (
     as_inputs,
@@ -29,10 +30,16 @@ from jaxloss.tasks.task import Split
 VIEWS_OF: dict[Kind, tuple[str, ...]] = {
     "classification": ("softmax", "sigmoid"),
     "regression": ("identity",),
+    "boxes": ("boxes",),
 }
 """What a loss can be shown in each kind of task, the default first."""
 
-TASK_LOSS_OF = {"softmax": "cross_entropy", "sigmoid": "binary_cross_entropy", "identity": "mse"}
+TASK_LOSS_OF = {
+    "softmax": "cross_entropy",
+    "sigmoid": "binary_cross_entropy",
+    "identity": "mse",
+    "boxes": "giou",
+}
 """The usual loss beside each view."""
 
 
@@ -44,7 +51,7 @@ class SupervisedTask:
 
     Attributes:
         name: how reports call the task.
-        kind: ``"classification"`` or ``"regression"``.
+        kind: ``"classification"``, ``"regression"`` or ``"boxes"``.
         model: the network that is trained.
         train: moves the model's parameters.
         valid: steers the meta-gradient and the fitness.
@@ -52,7 +59,7 @@ class SupervisedTask:
         view: turns outputs and targets into the variables of a loss.
         metric: what a person wants to be good.
         task_loss_name: which of `jaxloss.losses.task_losses` the view calls for.
-        class_names: the classes in the order of their numbers; empty for regression.
+        class_names: the classes in the order of their numbers; empty without classes.
     """
 
     name: str
@@ -72,7 +79,7 @@ class SupervisedTask:
         """The usual loss, one value for each example.
 
         Cross-entropy in nats for classification, squared error for regression, both summed over
-        the outputs of an example as every loss here is.
+        the outputs of an example as every loss here is; generalised IoU loss for boxes.
         """
         return task_loss(self.task_loss_name, outputs, targets)
 
@@ -80,9 +87,11 @@ class SupervisedTask:
         """What the metric takes.
 
         Returns:
-            Class probabilities ``[examples, classes]``, or values: ``[examples]`` for one output,
-            ``[examples, outputs]`` for several.
+            Class probabilities ``[examples, classes]``; values: ``[examples]`` for one output,
+            ``[examples, outputs]`` for several; or boxes ``[examples, 4]`` in pixels.
         """
+        if self.view.name == "boxes":
+            return decoded_boxes(outputs)
         if self.view.name == "softmax":
             return jax.nn.softmax(outputs, axis=-1)
         single = outputs.ndim == 2 and outputs.shape[-1] == 1
@@ -111,19 +120,21 @@ def supervised_task(
     Inputs are standardised by mean and standard deviation of the training rows alone: tables
     column by column, images (three axes or more) over all pixels; what is constant becomes 0.
     **Regression targets are standardised likewise**, so mse, mae and pinball are reported in
-    (squared) standard deviations of the training targets. Classes are in each split in proportion.
+    (squared) standard deviations of the training targets. Classes are in each split in proportion;
+    boxes stay in pixels.
 
     Args:
         name: how reports call the task.
         inputs: numbers, one row for each example.
-        targets: classes as text or numbers ``[rows]``; or values ``[rows]``, ``[rows, outputs]``.
-        kind: ``"classification"`` or ``"regression"``.
+        targets: classes as text or numbers ``[rows]``; values ``[rows]``, ``[rows, outputs]``; or
+            boxes ``[rows, 4]``, ``x1, y1, x2, y2`` in pixels of an image of 64x64.
+        kind: ``"classification"``, ``"regression"`` or ``"boxes"``.
         model: a spec for `jaxloss.models.create_model`, or anything `jaxloss.models.adapt` takes.
         metric: a spec for `jaxloss.tasks.metric_named` or a `Metric`; by default the error rate,
-            or the mean squared error.
+            the mean squared error, or one minus the mean IoU.
         direction: which values of a metric ``module:function`` are better.
         view: what a loss sees: ``"softmax"`` (default), ``"sigmoid"`` (two classes, one output)
-            or ``"identity"`` (regression).
+            ``"identity"`` (regression) or ``"boxes"``.
         split: fractions and seed; by default 0.6, 0.2, 0.2 and 0.
         test: inputs and targets of a test set that is given; then the rows are divided in two.
         class_names: names of the classes 0, 1, ... if the targets are such numbers.
@@ -155,7 +166,7 @@ def supervised_task(
             f"the test set has classes that training lacks: {[names[one] for one in unseen]}",
         )
     else:
-        coded = as_values(targets)
+        coded = as_boxes(targets) if kind == "boxes" else as_values(targets)
     chosen = split_rows(
         coded[:rows] if names else None, rows, split or SplitSettings(), names, held is not None
     )
@@ -163,7 +174,11 @@ def supervised_task(
     answers = [coded[:rows][part] for part in chosen]
     if held is not None:
         parts[2], answers[2] = held[0], coded[rows:]
-    answers = [part.astype(np.int32) for part in answers] if names else standardised(*answers)
+    if kind == "regression":
+        answers = standardised(*answers)
+    else:
+        precision = np.int32 if names else np.dtype(jnp.result_type(float))
+        answers = [part.astype(precision) for part in answers]
     train, valid, last = (
         Split(jnp.asarray(part), jnp.asarray(answer))
         for part, answer in zip(standardised(*parts), answers, strict=True)

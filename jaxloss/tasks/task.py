@@ -1,9 +1,11 @@
 """What a loss is judged on: the protocol that every task fulfils."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Num
 
+from jaxloss.errors import require
 from jaxloss.losses.views import View
 from jaxloss.models.model import Model
 from jaxloss.tasks.metrics import Metric
@@ -67,5 +69,22 @@ class Task(Protocol):
         ...
 
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch ..."]:
-        """What the metric takes: class probabilities, or values in the shape of the targets."""
+        """What the metric takes: class probabilities, or values or boxes as the targets are."""
         ...
+
+
+def require_same_view(tasks: Sequence[Task]) -> None:
+    """Refuses tasks that show their losses different variables: no one loss could serve all.
+
+    Raises:
+        InvalidInputError: there is no task, or the view of one differs from the first one's.
+    """
+    require(len(tasks) > 0, "expected at least one task")
+    first = tasks[0]
+    for task in tasks[1:]:
+        require(
+            task.view.name == first.view.name,
+            f"tasks of one search must show their losses the same view: {first.name!r} shows "
+            f"{first.view.name!r}, but {task.name!r} shows {task.view.name!r}; choose tasks of "
+            "one kind",
+        )

@@ -2,10 +2,11 @@
 
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
-from search_parts import RACING, REJECTION, SEARCH, WHOLE
+from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
 
 PARTS: dict[str, Part] = {
     "search": SEARCH,
+    "taylor": TAYLOR,
     "programs": PROGRAMS,
     "rails": RAILS,
     "growth": GROWTH,

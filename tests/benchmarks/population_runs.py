@@ -14,7 +14,7 @@ from jaxloss.learning import FitnessSettings, RejectionSettings, population
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.ways import Way
 from jaxloss.search import EvoMALSettings
-from jaxloss.search.programs import candidate_programs
+from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols import Alphabet, parse
 from jaxloss.symbols.variation import VariationSettings
 from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task, supervised_task
@@ -100,14 +100,15 @@ def programs(
     """Makes calls of the programs that a search runs, by name; the first call of each compiles."""
     alphabet, key = Alphabet(capacity=settings.max_nodes), jax.random.key(0)
     made = candidate_programs(task, settings, settings.local_search, alphabet)
+    tune = tuning_program([task], settings, settings.local_search, alphabet)
     genomes = np.stack([alphabet.encode(parse(formula)) for formula in formulas])
     candidates = genomes, np.asarray(made.describe(key, genomes)[1])
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
-    splits = key, task.train, task.valid
+    splits = task.train, task.valid
     return {
         REJECTION: lambda: made.improve((key, examples), candidates),
-        TUNING: lambda: made.tune(splits, candidates),
-        TRAINING: lambda: made.train(splits, candidates),
+        TUNING: lambda: tune((key, [splits]), candidates),
+        TRAINING: lambda: made.train((key, *splits), candidates),
     }
 
 

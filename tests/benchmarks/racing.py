@@ -17,17 +17,17 @@ from timing import Cost, timed
 
 from jaxloss.keys import named_key
 from jaxloss.learning import FitnessSettings, RejectionSettings, trial_runner
+from jaxloss.learning.finalists import task_loss_of
 from jaxloss.learning.fitness import draw_seeds
 from jaxloss.learning.population import over_population
 from jaxloss.learning.racing import Leg, staying
-from jaxloss.learning.trials import task_loss_of
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.search import EvoMALSettings, evomal
 from jaxloss.search.candidate import candidate_way
 from jaxloss.search.evolution import alphabet_of
-from jaxloss.search.programs import candidate_programs
+from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols.variation import first_population
 from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task
 
@@ -166,14 +166,15 @@ def _scores_on_the_way(task: SupervisedTask, settings: EvoMALSettings, trees: in
     """Trains random trees to the end; the fitness of each at every comparison, a row each."""
     alphabet, tuning = alphabet_of(task, settings), settings.local_search
     programs = candidate_programs(task, settings, tuning, alphabet)
-    way, key = candidate_way(task, settings, tuning), jax.random.key(0)
+    tune = tuning_program([task], settings, tuning, alphabet)
+    way, key = candidate_way(task, settings), jax.random.key(0)
     genomes = np.asarray(first_population(key, alphabet, settings.variation, trees))
     weights = np.asarray(programs.describe(key, genomes)[1])
     examples = Split(*(part[: settings.rejection.examples] for part in task.train))
     splits = task.train, task.valid
     for tuned in (False, True):
         if tuned:
-            weights = programs.tune((key, *splits), (genomes, weights))
+            weights = tune((key, [splits]), (genomes, weights))
         passed = programs.improve((key, examples), (genomes, weights)) > 0
         genomes, weights = genomes[passed], weights[passed]
 

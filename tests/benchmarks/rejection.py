@@ -10,7 +10,7 @@ import numpy as np
 from jaxloss.learning import FitnessSettings, RejectionSettings
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.evomal import EvoMALSettings
-from jaxloss.search.programs import candidate_programs
+from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.variation import first_population
 from jaxloss.tasks import Split, TaskSettings, load_task
@@ -41,17 +41,18 @@ def rows(
     )
     alphabet = Alphabet()
     programs = candidate_programs(loaded, settings, settings.local_search, alphabet)
+    tune = tuning_program([loaded], settings, settings.local_search, alphabet)
     key = jax.random.key(seed)
     genomes = np.asarray(first_population(key, alphabet, settings.variation, trees))
     _, fresh = programs.describe(key, genomes)
     fresh = np.asarray(fresh)
     examples = Split(*(part[: settings.rejection.examples] for part in loaded.train))
-    splits = (key, loaded.train, loaded.valid)
+    splits = loaded.train, loaded.valid
 
     early = programs.improve((key, examples), (genomes, fresh)) > 0
-    tuned = programs.tune(splits, (genomes, fresh))
+    tuned = tune((key, [splits]), (genomes, fresh))
     late = programs.improve((key, examples), (genomes, tuned)) > 0
-    fitness = programs.train(splits, (genomes, tuned)).mean(axis=1)
+    fitness = programs.train((key, *splits), (genomes, tuned)).mean(axis=1)
     wrongly = ~early & late
     order = np.argsort(np.argsort(fitness))
     return [

@@ -56,6 +56,59 @@ SEARCH = Part(
     ),
 )
 
+TAYLOR = Part(
+    "TaylorGLO at the paper's step counts, for each candidate",
+    "All included: compilation and candidates that the rejection test spares a training. "
+    "Compilation is what the same search takes less when it starts a second time. Core ms are of "
+    "all threads together. PyTorch judged that many of the candidates of the search that trains "
+    "all; its time is their mean, ± its standard error; with the rejection test it is the test's, "
+    "and the training's times the share that jaxloss trained. Finite: trainings that did not "
+    "diverge, of all candidates.",
+    (
+        Column("task", "task"),
+        Column("model", "network"),
+        Column("program", "program"),
+        Column("order", "rejects"),
+        Column("candidates", "candidates"),
+        Column("trained", "trained", ".0%"),
+        Column("finite", "finite", ".0%"),
+        Column("best", "best fitness", ".4f"),
+        Column("ms", "ms, all included", ".2f"),
+        Column("error", "±", ".1f"),
+        Column("ms_compiled", "ms without compilation", ".2f"),
+        Column("core_ms", "core ms", ".1f"),
+        Column("core_ms_compiled", "core ms without compilation", ".1f"),
+        Column("compilation", "compilation s", ".1f"),
+        Column("first_generation", "first generation s", ".1f"),
+        Column("published", "× faster than PyTorch that trains all", ".1f"),
+        Column("published_compiled", "× without compilation", ".1f"),
+        Column("same", "× faster, same test", ".1f"),
+        Column("same_compiled", "× without compilation", ".1f"),
+    ),
+    (
+        job(
+            "taylor_speed",
+            task="diabetes",
+            model="mlp:50-50",
+            generations=50,
+            repeated=5,
+            sample=16,
+        ),
+    ),
+    (
+        job(
+            "taylor_speed",
+            task="diabetes",
+            model="mlp:8",
+            generations=2,
+            repeated=2,
+            sample=2,
+            steps=(20, 10),
+            population=5,
+        ),
+    ),
+)
+
 REJECTION = Part(
     "The early rejection test on random trees",
     "Dropped early: with fresh weights, before local search; late: after it. Early only: those "

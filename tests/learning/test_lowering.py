@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
-from jaxtyping import Array
+from jaxtyping import Array, PRNGKeyArray, PyTree
 
 from jaxloss.learning import trials
 from jaxloss.learning.filters import RejectionSettings
@@ -19,7 +19,10 @@ from jaxloss.learning.racing import Leg
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss, TreeForm, interpreter
 from jaxloss.losses.binding import interpreted_binding
-from jaxloss.search.candidate import candidate_way
+from jaxloss.losses.network import ml3_network
+from jaxloss.losses.online import OnlineForm
+from jaxloss.losses.taylor import TaylorForm
+from jaxloss.search.candidate import candidate_way, tuning_way
 from jaxloss.search.evolution import alphabet_of, grower, varier
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols import parse
@@ -60,16 +63,19 @@ def way_settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 def test_the_way_of_a_candidate(way_settings: GeneticSettings, part: str):
     alphabet = alphabet_of(TASK, way_settings)
     tuning = LocalSearchSettings(meta_steps=2, inner_steps=1)
-    way = candidate_way(TASK, way_settings, tuning)
-    function = getattr(way, part)
+    way, tuner = candidate_way(TASK, way_settings), tuning_way([TASK], way_settings, tuning)
+    function = tuner.tune if part == "tune" else getattr(way, part)
     examples = Split(*(leaf[:20] for leaf in TASK.train))
     splits = (TASK.train, TASK.valid)
-    draws = {"tune": way.draw_tuning, "train": way.draw_training}
     edges = alphabet.capacity - 1
 
+    def shared_of(key: PRNGKeyArray) -> PyTree:
+        if part == "tune":
+            return tuner.draw(key, [splits])
+        return (way.draw_training(key, *splits), *splits) if part == "train" else (key, examples)
+
     def population(genomes: Array, weights: Array) -> Array:
-        key = jax.random.key(0)
-        shared = (draws[part](key, *splits), *splits) if part in draws else (key, examples)
+        shared = shared_of(jax.random.key(0))
 
         def one(genome: Array, weights: Array) -> Array:
             return function(shared, interpreted_binding(alphabet, TASK.view, genome), weights)
@@ -84,7 +90,7 @@ def test_the_way_of_a_candidate(way_settings: GeneticSettings, part: str):
 
 def test_a_leg_of_a_race(way_settings: GeneticSettings):
     alphabet, fitness = alphabet_of(TASK, way_settings), way_settings.fitness
-    advance = candidate_way(TASK, way_settings, None).advance
+    advance = candidate_way(TASK, way_settings).advance
 
     def population(begin: Array, end: Array, genomes: Array, weights: Array) -> Array:
         key = jax.random.key(0)
@@ -130,5 +136,8 @@ def test_trials(monkeypatch: pytest.MonkeyPatch):
     # Not through the cache, which would keep the stand-in.
     runner = trials.trial_runner.__wrapped__(TASK, BaseOptimizerSettings(), 4)
     tree = LearnedLoss(TreeForm(parse("sub(f, y)")), (1.0, 1.0), TASK.view.name)
-    runner.prepare([TASK.task_loss, tree])
-    assert [len(shape) for shape in shapes] == 2 * [1, 1, 2]
+    polynomial = LearnedLoss(TaylorForm(), (0.0,) * 8, TASK.view.name)
+    base = ml3_network(TASK.view.variables)
+    adapting = LearnedLoss(OnlineForm(base), (0.0,) * base.parameter_count, TASK.view.name)
+    runner.prepare([TASK.task_loss, tree, polynomial, adapting])
+    assert [len(shape) for shape in shapes] == 4 * [1, 1, 2]

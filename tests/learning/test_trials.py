@@ -4,22 +4,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.trials import (
-    OBSERVATIONS,
-    TrialRunner,
-    Trials,
-    TrialSettings,
-    judge_finalists,
-    trial_runner,
-)
+from jaxloss.learning.trials import OBSERVATIONS, TrialRunner, TrialSettings, trial_runner
 from jaxloss.losses import LearnedLoss, TaskLossForm, TreeForm
+from jaxloss.losses.network import ml3_network
+from jaxloss.losses.online import OnlineForm
+from jaxloss.losses.taylor import TaylorForm
 from jaxloss.symbols import parse
-from jaxloss.tasks import SupervisedTask, supervised_task
+from jaxloss.tasks import supervised_task
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(60, 3))
@@ -32,81 +26,7 @@ def loss_named(text: str) -> LearnedLoss:
     return LearnedLoss(TreeForm(tree), (1.0,) * (tree.size - 1), "identity")
 
 
-def task_with(metric: str) -> SupervisedTask:
-    return supervised_task("toy", INPUTS, SCORES, "regression", model="linear", metric=metric)
-
-
-TASK, R2_TASK = task_with("mse"), task_with("r2")
-CANDIDATES = [loss_named(text) for text in ("abs(f - y)", "(f - y)**2", "tanh(f - y)")]
-
-
-def pretended(values: dict[Any, list[float]]) -> TrialRunner:
-    """A trial runner that looks results up: of the candidates, or else of the task loss."""
-
-    def run(loss: Any, _: Any, seeds: int) -> Trials:
-        found = np.array(values[loss if isinstance(loss, LearnedLoss) else "task loss"][:seeds])
-        return Trials(found, found, found[:, None])
-
-    return TrialRunner(run, lambda _: None)
-
-
-def judged(task: SupervisedTask, results: dict[Any, list[float]]) -> list[Any]:
-    runner = pretended(results)
-    return judge_finalists(task, runner, jax.random.key(0), 2, CANDIDATES, USUAL)
-
-
-FIGURES = st.lists(
-    st.sampled_from([0.0, 0.5, 0.75, 1.0, np.nan, np.inf]) | st.floats(0, 2, width=32),
-    min_size=2,
-    max_size=2,
-)
-
-
-@given(st.tuples(FIGURES, FIGURES, FIGURES, FIGURES))
-def test_what_is_handed_over_is_never_worse_than_the_task_loss(figures):
-    results = dict(zip(["task loss", *CANDIDATES], map(list, figures), strict=True))
-    finalists = judged(TASK, results)
-    assert len(finalists) == 4
-    means = [finalist.mean for finalist in finalists]
-    assert not np.any(np.isnan(means))
-    assert means == sorted(means)
-    (place,) = [i for i, finalist in enumerate(finalists) if not finalist.learned]
-    own, before = finalists[place], finalists[:place]
-    assert own.loss == USUAL
-    assert all(finalist.mean < own.mean for finalist in before)
-
-
-def test_at_a_tie_the_task_loss_comes_first():
-    results = {"task loss": [0.5, 0.5], **{loss: [0.25, 0.75] for loss in CANDIDATES}}
-    assert [finalist.learned for finalist in judged(TASK, results)] == [False, True, True, True]
-
-
-def test_one_failed_seed_loses():
-    results = {
-        "task loss": [1.0, 1.0],
-        CANDIDATES[0]: [0.0, np.nan],
-        CANDIDATES[1]: [0.5, 1.0],
-        CANDIDATES[2]: [2.0, 1.0],
-    }
-    finalists = judged(TASK, results)
-    assert [finalist.mean for finalist in finalists] == [0.75, 1.0, 1.5, np.inf]
-    assert finalists[0].loss == CANDIDATES[1]
-
-
-def test_metrics_that_grow_are_turned_round():
-    results = {
-        "task loss": [0.5, 0.5],
-        CANDIDATES[0]: [0.9, 0.9],
-        CANDIDATES[1]: [0.1, 0.1],
-        CANDIDATES[2]: [0.7, 0.7],
-    }
-    finalists = judged(R2_TASK, results)
-    assert [finalist.loss for finalist in finalists] == [
-        CANDIDATES[0],
-        CANDIDATES[2],
-        USUAL,
-        CANDIDATES[1],
-    ]
+TASK = supervised_task("toy", INPUTS, SCORES, "regression", model="linear", metric="mse")
 
 
 @pytest.fixture(scope="module")
@@ -127,14 +47,6 @@ def test_trials_are_paired_by_their_key(run: TrialRunner):
     assert np.all(other_networks.curve[:, 0] != by_name.curve[:, 0])
 
 
-def test_a_finalist_that_is_better_wins_for_real(run: TrialRunner):
-    barely = loss_named("tanh(1) * (f - y)**2 * (1 - tanh(1))**2")
-    slow = LearnedLoss(barely.form, barely.parameters, "identity")
-    finalists = judge_finalists(TASK, run, jax.random.key(3), 2, [slow, CANDIDATES[1]], USUAL)
-    assert finalists[-1].loss == slow
-    assert [finalist.fitness.shape for finalist in finalists] == [(2,)] * 3
-
-
 def test_both_ways_of_running_trees_train_alike(run: TrialRunner):
     own = trial_runner(TASK, BaseOptimizerSettings(learning_rate=0.05), 80, "specialised")
     weights = (1.25, 0.5, 2.0)
@@ -150,6 +62,30 @@ def test_trees_that_a_genome_cannot_hold_are_trained_too(run: TrialRunner):
     scaled = LearnedLoss(TreeForm(parse("(f - y)**2")), (0.5**0.5, 1.0, 1.0), "identity")
     seeds = jax.random.key(5), 2
     np.testing.assert_allclose(run(halved, *seeds).valid, run(scaled, *seeds).valid, rtol=1e-4)
+
+
+def test_a_polynomial_is_trained_as_the_tree_of_its_slope(run: TrialRunner):
+    form = TaylorForm(order=2)
+    assert form.exponents == ((1, 0), (2, 0), (1, 1))
+    # Around 0: f**2 - 2*f*y, the square without the term that has no gradient.
+    polynomial = LearnedLoss(form, (0.0, 0.0, 0.0, 1.0, -2.0), "identity")
+    seeds = jax.random.key(6), 2
+    expected = run(loss_named("(f - y)**2"), *seeds)
+    for own, other in zip(run(polynomial, *seeds), expected, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-3)
+
+
+def test_only_an_adapting_loss_adapts(run: TrialRunner):
+    base, seeds = ml3_network(("f", "y")), (jax.random.key(7), 2)
+    parameters = tuple(np.asarray(base.family().init(jax.random.key(8))).tolist())
+
+    def trained(form: Any) -> np.ndarray:
+        return run(LearnedLoss(form, parameters, "identity"), *seeds).curve
+
+    still = trained(base)
+    np.testing.assert_allclose(trained(OnlineForm(base, 1e-12)), still, rtol=1e-4)
+    adapted = trained(OnlineForm(base, 1e-2))
+    assert np.all(np.abs(adapted[:, -1] / still[:, -1] - 1) > 1e-2)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,13 @@ from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from rich.console import Console
 from run_helpers import CACHE_SETTINGS, QUICK_TRIAL, DrawSettings, Finished, draw
 
+from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.settings import RunSettings
+from jaxloss.search.gp_lfl import GPLFLSettings
 from jaxloss.search.registry import METHODS, Method
-from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.settings import MethodSettings
 from jaxloss.tasks import TaskSettings
 
 
@@ -38,7 +39,7 @@ def compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path
 def draw_settings(tmp_path: Path) -> Iterator[RunSettings]:
     """Settings of a run that takes about a second."""
     settings = DrawSettings(population=4, generations=5, trial=QUICK_TRIAL)
-    presets: dict[Any, GeneticSettings] = {"default": settings}
+    presets: dict[Any, MethodSettings] = {"default": settings}
     METHODS["draw"] = Method(draw, DrawSettings, presets)
     yield RunSettings(
         "wine", TaskSettings(model="linear"), "draw", settings, out=str(tmp_path / "run")
@@ -49,12 +50,12 @@ def draw_settings(tmp_path: Path) -> Iterator[RunSettings]:
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """A real search on diabetes, as small as can be."""
-    search = METHODS["gp_lfl"].settings(
+    search = GPLFLSettings(
         population=6,
         generations=3,
         start_from=("square(f - y)", "abs(f - y)"),
         fitness=FitnessSettings(steps=5),
-        rejection=replace(METHODS["gp_lfl"].settings().rejection, when="never"),
+        rejection=RejectionSettings(when="never"),
         trial=QUICK_TRIAL,
     )
     out = str(tmp_path_factory.mktemp("finished") / "run")

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,11 +18,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from rich.console import Console
 
 from jaxloss import LearnedLoss, TreeForm, parse
-from jaxloss.learning.trials import Finalist, TrialSettings, task_loss_of
+from jaxloss.learning.finalists import Finalist, task_loss_of
+from jaxloss.learning.trials import TrialSettings
 from jaxloss.runs.loop import RunResult
 from jaxloss.runs.settings import RunSettings
 from jaxloss.search.search import FrontEntry, Info, Search
 from jaxloss.search.settings import GeneticSettings
+from jaxloss.search.several import as_tasks
 from jaxloss.tasks import Task
 
 CACHE_SETTINGS = {
@@ -32,7 +34,7 @@ CACHE_SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DrawSettings(GeneticSettings):
     """Settings of the method below."""
 
@@ -48,8 +50,9 @@ class DrawState(NamedTuple):
     nothing: Float[np.ndarray, "generations 0"]
 
 
-def draw(task: Task, settings: DrawSettings) -> Search:
+def draw(tasks: Task | Sequence[Task], settings: DrawSettings) -> Search:
     """Draws one number a generation; the smallest is the weight of the loss that it has learned."""
+    task = as_tasks(tasks)[0]
 
     def loss(weight: float) -> LearnedLoss:
         form = TreeForm(parse("square(sub(f, y))"))
@@ -70,7 +73,7 @@ def draw(task: Task, settings: DrawSettings) -> Search:
         best = np.minimum(state.best, np.asarray(number))
         after = DrawState(key, state.generation + np.int32(1), best, history, state.nothing)
         dropped = {"archive": 1, "not finite": 0}
-        info = Info(int(state.generation), float(best), loss(float(best)), 4, 3, dropped)
+        info = Info(int(state.generation), float(best), loss(float(best)), 4, 3, dropped, 30)
         return after, info
 
     def finalists(state: DrawState) -> list[Finalist]:
@@ -81,9 +84,10 @@ def draw(task: Task, settings: DrawSettings) -> Search:
     def front(state: DrawState) -> list[FrontEntry]:
         return [FrontEntry(loss(float(state.best)), 4, float(state.best))]
 
-    return Search(
-        init, step, lambda state: finalists(state)[0].loss, front, finalists, settings.generations
-    )
+    def best(state: DrawState) -> LearnedLoss:
+        return finalists(state)[0].loss
+
+    return Search(init, step, best, front, finalists, settings.generations, settings.population)
 
 
 QUICK_TRIAL = TrialSettings(steps=10, finalists=1, finalist_seeds=2, seeds=3)

@@ -25,11 +25,11 @@ def settings(finished: Finished, tmp_path: Path) -> EvaluationSettings:
 
 def test_a_saved_loss_is_compared_again(settings: EvaluationSettings, finished: Finished) -> None:
     comparison = evaluate(settings, quiet())
-    assert finished.result.comparison is not None
+    (before,) = finished.result.comparisons
     assert comparison.seeds == 3
     assert comparison.learned == finished.result.loss
     # Fresh seeds: nothing of the run is repeated.
-    assert not set(comparison.task_trials.test) & set(finished.result.comparison.task_trials.test)
+    assert not set(comparison.task_trials.test) & set(before.task_trials.test)
     assert settings.out is not None
     data = json.loads(Path(settings.out).read_text())
     np.testing.assert_allclose(

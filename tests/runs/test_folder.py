@@ -101,14 +101,14 @@ def test_other_data_under_the_same_name_are_noticed(
     write(0.0)
     problem = TaskSettings(model="linear", target="y")
     settings = replace(draw_settings, task=str(table), problem=problem)
-    with open_folder(settings, load_task(settings.task, problem)):
+    with open_folder(settings, [load_task(settings.task, problem)]):
         pass
     write(0.5)
     for row in (1.0, 4.0):  # A shift alone disappears when inputs are standardised.
         table.write_text(table.read_text() + f"\n{row},100,1")
     with (
         pytest.raises(InvalidInputError, match="not those"),
-        open_folder(replace(settings, resume=True), load_task(settings.task, problem)),
+        open_folder(replace(settings, resume=True), [load_task(settings.task, problem)]),
     ):
         pass
 

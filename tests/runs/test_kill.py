@@ -30,7 +30,7 @@ def test_a_run_killed_three_times_ends_like_one_that_was_not(
     for name in ("loss.json", "front.json", "settings.json"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     results = [json.loads((folder / "results.json").read_text()) for folder in (out, whole)]
-    for name in ("winner", "finalists", "comparison"):
+    for name in ("winner", "finalists", "comparisons"):
         assert results[0][name] == results[1][name]
     numbers = [json.loads(line)["generation"] for line in records.read_text().splitlines()]
     assert numbers == [1, 2, 3]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from run_helpers import DrawState, Finished, contents, quiet
+from run_helpers import DrawSettings, DrawState, Finished, contents, quiet
 
 from jaxloss import LearnedLoss, load_task
 from jaxloss.runs import checkpoint
@@ -15,6 +15,7 @@ from jaxloss.runs.comparison import comparison_key
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.settings import RunSettings
 from jaxloss.search.registry import METHODS
+from jaxloss.tasks import TaskSettings
 
 SAME_FILES = ("loss.json", "front.json", "settings.json")
 
@@ -24,6 +25,7 @@ def _final_state(settings: RunSettings) -> DrawState:
     like = METHODS["draw"].make(task, settings.search).init(jax.random.key(9))
     found = checkpoint.restore(settings.folder / "checkpoints", like, lambda _: None)
     assert found is not None
+    assert isinstance(settings.search, DrawSettings)
     assert found[0] == settings.search.generations
     return found[1]
 
@@ -161,7 +163,8 @@ def test_a_real_search_leaves_all_its_files(finished: Finished) -> None:
 
 def test_results_hold_every_seed_and_its_statistics(finished: Finished) -> None:
     results = json.loads((finished.result.folder / "results.json").read_text())
-    comparison = results["comparison"]
+    (comparison,) = results["comparisons"]
+    assert comparison["where"] == "diabetes, linear"
     seeds = finished.settings.search.trial.seeds
     for side in ("task_loss", "learned_loss"):
         for split in ("valid", "test"):
@@ -177,6 +180,19 @@ def test_results_hold_every_seed_and_its_statistics(finished: Finished) -> None:
         comparison["learned_minus_task"]["test"]["difference"], difference, rtol=1e-5
     )
     assert set(results["made_with"]) >= {"jaxloss", "jax", "python", "device"}
+
+
+def test_a_run_on_two_networks_compares_on_both(draw_settings: RunSettings) -> None:
+    two = replace(draw_settings, problem=TaskSettings(model="linear,mlp:3"))
+    console = quiet()
+    result = run_search(two, console)
+    places = ["wine, linear", "wine, mlp:3"]
+    assert [comparison.where for comparison in result.comparisons] == places
+    results = json.loads((two.folder / "results.json").read_text())
+    assert [comparison["where"] for comparison in results["comparisons"]] == places
+    printed = getattr(console.file, "getvalue", str)()
+    assert printed.count("task     wine: ") == 1
+    assert "model    linear, mlp:3; metric error_rate" in printed
 
 
 def test_plain_lines_where_there_is_no_terminal(finished: Finished) -> None:

@@ -43,7 +43,7 @@ def assert_same_end(out: Path, finished: Finished) -> None:
     for name in ("loss.json", "front.json", "settings.json"):
         assert (out / name).read_bytes() == (whole / name).read_bytes()
     results = [json.loads((folder / "results.json").read_text()) for folder in (out, whole)]
-    for name in ("winner", "finalists", "comparison"):
+    for name in ("winner", "finalists", "comparisons"):
         assert results[0][name] == results[1][name]
     assert timeless(out) == timeless(whole)
 

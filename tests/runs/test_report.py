@@ -3,18 +3,22 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array
+from rich.console import Console
 from run_helpers import DrawSettings, Finished, quiet
 
 from jaxloss import LearnedLoss, TreeForm, parse
-from jaxloss.losses import forms
+from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, forms
+from jaxloss.losses.views import view_named
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.paste import paste_code
+from jaxloss.runs.plots import loss_picture
 from jaxloss.runs.settings import RunSettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -55,8 +59,7 @@ def test_the_page_needs_nothing_else(finished: Finished) -> None:
 
 def test_the_page_holds_formula_table_and_code(finished: Finished) -> None:
     text = "\n".join(_page(finished).texts)
-    comparison = finished.result.comparison
-    assert comparison is not None
+    (comparison,) = finished.result.comparisons
     assert finished.result.loss.formula() in text
     assert finished.result.loss.latex() in text
     assert paste_code(finished.result.loss, "jax") in text
@@ -86,14 +89,33 @@ def test_the_page_says_when_nothing_beat_the_task_loss(draw_settings: RunSetting
     for text in (result.report.read_text(), getattr(console.file, "getvalue", str)()):
         assert "Nothing beat the task loss" in text
     # The best learned loss is compared all the same.
-    assert result.comparison is not None
-    assert result.comparison.learned == result.finalists[1].loss
+    (comparison,) = result.comparisons
+    assert comparison.learned == result.finalists[1].loss
 
 
 def _learned(view: str) -> LearnedLoss:
     tree = parse("add(div(sub(f, y), add(y, 1)), sub(sqrt(square(sub(y, f))), log(max(f, -1))))")
     weights = tuple(np.random.default_rng(0).uniform(0.5, 1.5, tree.size - 1).tolist())
     return LearnedLoss(TreeForm(tree), weights, view)
+
+
+OtherForm = TaylorForm | NetworkForm | AdaptiveForm | OnlineForm
+OTHER_FORMS: tuple[OtherForm, ...] = (
+    TaylorForm(),
+    NetworkForm((3, 2), biases=True),
+    AdaptiveForm(),
+    OnlineForm(NetworkForm((2,), activation="smooth_leaky_relu")),
+)
+
+
+def _drawn(form: OtherForm, view: str) -> LearnedLoss:
+    names = view_named(view).variables
+    if isinstance(form, OnlineForm):
+        form = replace(form, base=replace(form.base, variables=names))
+    else:
+        form = replace(form, variables=names)
+    numbers = np.random.default_rng(0).uniform(0.5, 1.5, form.parameter_count)
+    return LearnedLoss(form, tuple(numbers.tolist()), view)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +138,92 @@ def test_the_pasted_function_is_the_loss(
     _assert_same_function(
         names["learned_loss"], loss, jnp.asarray(outputs, jnp.float32), jnp.asarray(targets)
     )
+
+
+@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits"])
+@pytest.mark.parametrize("form", OTHER_FORMS, ids=lambda form: form.kind)
+def test_the_pasted_function_is_any_loss(view: str, form: OtherForm) -> None:
+    loss = _drawn(form, view)
+    of_classes = view in ("softmax", "logits")
+    outputs = jnp.linspace(-2, 2, 12 if of_classes else 4).reshape(4, -1)
+    targets = jnp.asarray([0, 2, 1, 1] if of_classes else [0, 1, 1, 0])
+    names: dict = {}
+    exec(paste_code(loss, "jax"), names)
+    pasted = names["learned_loss"]
+    np.testing.assert_allclose(pasted(outputs, targets), loss(outputs, targets), rtol=1e-6)
+    _assert_same_function(pasted, loss, outputs, targets)
+
+
+@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits"])
+@pytest.mark.parametrize("form", OTHER_FORMS, ids=lambda form: form.kind)
+def test_the_pasted_torch_function_is_any_loss(view: str, form: OtherForm) -> None:
+    torch = pytest.importorskip("torch", reason="torch is no dependency; its source is checked")
+    loss = _drawn(form, view)
+    of_classes = view in ("softmax", "logits")
+    outputs = np.linspace(-2, 2, 12 if of_classes else 4, dtype=np.float32).reshape(4, -1)
+    targets = np.array([0, 2, 1, 1] if of_classes else [0, 1, 1, 0])
+    names: dict = {}
+    exec(paste_code(loss, "torch"), names)
+    values = names["learned_loss"](torch.from_numpy(outputs), torch.from_numpy(targets))
+    expected = loss(jnp.asarray(outputs), jnp.asarray(targets))
+    np.testing.assert_allclose(values.numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS[:2], ids=lambda form: form.kind)
+def test_the_page_shows_losses_of_other_families(
+    draw_settings: RunSettings, form: OtherForm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = _drawn(form, "softmax")
+    monkeypatch.setattr("run_helpers.LearnedLoss", lambda *_: loss)
+    console = quiet()
+    result = run_search(draw_settings, console)
+    assert result.learned
+    assert result.loss == loss
+    page = _Page()
+    page.feed(result.report.read_text())
+    text = "\n".join(page.texts)
+    assert loss.formula() in text
+    assert paste_code(loss, "torch") in text
+    assert page.tags.count("img") == 4
+    assert ("SymPy" in text) == ("simplified: " in _printed(console)) == loss.is_symbolic
+    assert loss.formula() in _printed(console)
+
+
+def _printed(console: Console) -> str:
+    return getattr(console.file, "getvalue", str)()
+
+
+def _box_loss() -> LearnedLoss:
+    form = NetworkForm((2,), variables=("i", "u", "e"))
+    # Areas are in the hundreds.
+    return LearnedLoss(form, (-0.002, 0.001, 0.001, 0.002, -0.001, 0.003, 1.0, 0.5), "boxes")
+
+
+BOX_OUTPUTS = np.array([[0, 0, 0, 0], [0.1, -0.2, 0.5, 0], [2, 2, -1, 1]], np.float32)
+BOX_TARGETS = np.array([[24, 24, 40, 40], [20, 24, 42, 40], [1, 1, 9, 5]], np.float32)
+
+
+def test_the_pasted_function_is_a_loss_of_boxes() -> None:
+    names: dict = {}
+    exec(paste_code(_box_loss(), "jax"), names)
+    outputs, targets = jnp.asarray(BOX_OUTPUTS), jnp.asarray(BOX_TARGETS)
+    _assert_same_function(names["learned_loss"], _box_loss(), outputs, targets)
+
+
+def test_the_pasted_torch_function_is_a_loss_of_boxes() -> None:
+    torch = pytest.importorskip("torch", reason="torch is no dependency; its source is checked")
+    names: dict = {}
+    exec(paste_code(_box_loss(), "torch"), names)
+    values = names["learned_loss"](torch.from_numpy(BOX_OUTPUTS), torch.from_numpy(BOX_TARGETS))
+    expected = _box_loss()(jnp.asarray(BOX_OUTPUTS), jnp.asarray(BOX_TARGETS))
+    np.testing.assert_allclose(values.numpy(), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes"])
+def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
+    loss = _box_loss() if view == "boxes" else _drawn(OTHER_FORMS[1], view)
+    loss_picture(tmp_path / "loss.png", loss, replace(loss, parameters=loss.parameters[::-1]))
+    assert (tmp_path / "loss.png").read_bytes().startswith(PNG)
 
 
 def _assert_same_function(

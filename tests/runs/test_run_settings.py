@@ -29,7 +29,7 @@ def test_the_command_of_a_run_repeats_it(line: str) -> None:
 def test_settings_must_be_the_methods_own() -> None:
     with pytest.raises(InvalidInputError, match="GPLFLSettings"):
         RunSettings(method="gp_lfl", search=EvoMALSettings())
-    assert RunSettings(method="gp_lfl", search=GPLFLSettings()).search.population == 25
+    assert RunSettings(method="gp_lfl", search=GPLFLSettings()).search == GPLFLSettings()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32])

@@ -45,7 +45,7 @@ def test_both_ways_judge_alike():
         optimizer=BaseOptimizerSettings(learning_rate=0.3, batch_size=16),
     )
     tuning = LocalSearchSettings(meta_steps=2)
-    rows = tree_judge(task, settings, tuning, ALPHABET)
+    rows = tree_judge((task,), settings, tuning, ALPHABET)
     masks = jax.jit(masked_judge(task, settings, tuning, ALPHABET))
     archive, masked_archive = empty_archive(8, 20), empty_masked_archive(8, 20)
 

@@ -1,6 +1,11 @@
-"""Every registered method, on a probe task whose best loss is known."""
+"""What every registered method has in common, on the smallest probe tasks that it can serve.
+
+All learn on two tasks at once; each method's own tests, and those of what methods share, have one.
+"""
 
 import dataclasses
+from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -8,14 +13,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxloss.errors import InvalidInputError
+from jaxloss.learning.convergence import ConvergenceSettings
 from jaxloss.learning.filters import RejectionSettings
+from jaxloss.learning.finalists import Finalist
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.trials import Finalist, TrialSettings
+from jaxloss.learning.simulation import SimulationSettings
+from jaxloss.learning.trials import TrialSettings
 from jaxloss.learning.unroll import LocalSearchSettings
-from jaxloss.losses import LearnedLoss, TreeForm
+from jaxloss.losses import LearnedLoss
+from jaxloss.losses.views import shows
 from jaxloss.search import METHODS, FrontEntry, Info, Search
-from jaxloss.symbols import Alphabet, parse
+from jaxloss.search.cse_proposals import ProposalSettings
 from jaxloss.tasks import SupervisedTask, supervised_task
 
 COMPILATIONS: list[str] = []
@@ -23,34 +33,100 @@ jax.monitoring.register_event_duration_secs_listener(
     lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
 )
 
-ALPHABET = Alphabet(capacity=40)
-GENERATIONS = 12
+
+@cache
+def regression(seed: int = 0) -> SupervisedTask:
+    generator = np.random.default_rng(seed)
+    inputs = generator.normal(size=(90, 2))
+    targets = inputs @ np.array([1.0, -2.0]) + 0.3 * generator.normal(size=90)
+    return supervised_task(f"line {seed}", inputs, targets, "regression", model="linear")
+
+
+@cache
+def classification(seed: int = 0) -> SupervisedTask:
+    generator = np.random.default_rng(seed)
+    targets = np.arange(90) % 3
+    centres = np.array([[0.0, 1.0], [1.0, -0.5], [-1.0, -0.5]])
+    inputs = centres[targets] + generator.normal(size=(90, 2))
+    return supervised_task(f"clouds {seed}", inputs, targets, "classification", model="linear")
+
+
+class Case(NamedTuple):
+    """What a method is tried with.
+
+    Attributes:
+        task: ``(seed) -> task``; the method learns on those of seeds 0 and 1.
+        settings: its own, beside `SHARED`.
+        second_stage: number of the step with which another stage starts; 0 where there is but one.
+    """
+
+    task: Callable[[int], SupervisedTask]
+    settings: dict[str, Any]
+    second_stage: int = 0
+
+
 SHARED: dict[str, Any] = {
-    "population": 24,
-    "generations": GENERATIONS,
-    "max_nodes": ALPHABET.capacity,
-    "chunk": 6,
-    "rejection": RejectionSettings(steps=60, examples=60),
-    "fitness": FitnessSettings(steps=150, seeds=3),
-    "optimizer": BaseOptimizerSettings(learning_rate=0.02, batch_size=64),
-    "trial": TrialSettings(steps=150, seeds=2, finalist_seeds=3, finalists=3),
+    "population": 8,
+    "generations": 4,
+    "chunk": 4,
+    "fitness": FitnessSettings(steps=20),
+    "optimizer": BaseOptimizerSettings(learning_rate=0.02, batch_size=16),
+    "trial": TrialSettings(steps=20, seeds=2, finalist_seeds=2, finalists=2),
 }
-OWN: dict[str, dict[str, Any]] = {
-    "evomal": {"local_search": LocalSearchSettings(meta_steps=20, learning_rate=5e-3)},
-    "gp_lfl": {},
+ONCE = RejectionSettings(when="before", steps=20, examples=20)
+TREES: dict[str, Any] = {"rejection": RejectionSettings(when="never"), "max_nodes": 40}
+CASES = {
+    "evomal": Case(regression, {**TREES, "local_search": LocalSearchSettings(meta_steps=4)}),
+    "gp_lfl": Case(regression, TREES),
+    "ml3": Case(
+        regression,
+        {"population": 2, "tuning": LocalSearchSettings(meta_steps=8)},
+    ),
+    "taylorglo": Case(regression, {"rejection": ONCE}),
+    "glo": Case(
+        regression,
+        {**TREES, "coefficient_generations": 3},
+        second_stage=4,
+    ),
+    "arl": Case(
+        regression,
+        {
+            "rejection": RejectionSettings(when="never"),
+            "fitness": FitnessSettings(steps=20, normalize=True),
+        },
+    ),
+    "cse_autoloss": Case(
+        classification,
+        {
+            "population": 3,
+            "proposals": 60,
+            "parents": 3,
+            "start_from": ("neg(dot(y, log(softmax(x))))",),
+            "proposal": ProposalSettings(max_nodes=20, initial_height=(1, 3)),
+            "convergence": ConvergenceSettings(lines=8, steps=5),
+            "simulation": SimulationSettings(steps=15, examples=12),
+        },
+    ),
+    "adalfl": Case(
+        regression,
+        {
+            "population": 2,
+            "generations": 2,
+            "tuning": LocalSearchSettings(meta_steps=4),
+            "online_generations": 4,
+            "online_learning_rate": 1e-3,
+        },
+        second_stage=2,
+    ),
 }
-
-
-def median_regression() -> SupervisedTask:
-    """Skewed noise and the mean absolute error: the conditional median is best, so |f - y| is."""
-    generator = np.random.default_rng(0)
-    inputs = generator.normal(size=(300, 3))
-    targets = inputs @ np.array([1.0, -1.0, 2.0]) + 2 * generator.exponential(size=300) ** 2
-    return supervised_task("median", inputs, targets, "regression", model="linear", metric="mae")
+"""All with few and tiny networks; the small trees of a test need no larger genomes."""
 
 
 class Course(NamedTuple):
-    """A whole search, generation by generation; ``states[0]`` is the first, unjudged one."""
+    """A whole search, step by step; ``states[0]`` is the first, unjudged one.
+
+    ``compilations`` counts those of each step.
+    """
 
     name: str
     search: Search
@@ -58,11 +134,23 @@ class Course(NamedTuple):
     infos: list[Info]
     compilations: list[int]
 
+    @property
+    def middle(self) -> int:
+        """A step in the midst of the last stage."""
+        return CASES[self.name].second_stage + 1
+
+
+def test_every_method_is_tried():
+    assert set(CASES) == set(METHODS)
+
 
 @pytest.fixture(scope="module", params=METHODS)
 def course(request: pytest.FixtureRequest) -> Course:
-    method = METHODS[request.param]
-    search = method.make(median_regression(), method.settings(**SHARED, **OWN[request.param]))
+    name, case = request.param, CASES[request.param]
+    method = METHODS[name]
+    search = method.make(
+        [case.task(0), case.task(1)], method.settings(**{**SHARED, **case.settings})
+    )
     states, infos, compilations = [search.init(jax.random.key(0))], [], []
     for _ in range(search.steps):
         before = len(COMPILATIONS)
@@ -70,7 +158,7 @@ def course(request: pytest.FixtureRequest) -> Course:
         states.append(state)
         infos.append(info)
         compilations.append(len(COMPILATIONS) - before)
-    return Course(request.param, search, states, infos, compilations)
+    return Course(name, search, states, infos, compilations)
 
 
 @pytest.fixture(scope="module")
@@ -78,14 +166,28 @@ def finalists(course: Course) -> list[Finalist]:
     return course.search.finalists(course.states[-1])
 
 
+def is_key(leaf: Any) -> bool:
+    return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
 def plain(state: Any) -> list[np.ndarray]:
-    """The leaves of a state as numpy arrays."""
+    """The leaves of a state as numpy arrays of their own."""
+    return [
+        np.array(jax.random.key_data(leaf) if is_key(leaf) else leaf)
+        for leaf in jax.tree.leaves(state)
+    ]
 
-    def array(leaf: Any) -> np.ndarray:
-        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        return np.array(jax.random.key_data(leaf) if is_key else leaf)
 
-    return [array(leaf) for leaf in jax.tree.leaves(state)]
+def restored(copies: list[np.ndarray], like: Any) -> Any:
+    """A state from nothing but numpy arrays, as a checkpoint makes it."""
+    leaves, structure = jax.tree.flatten(like)
+    return jax.tree.unflatten(
+        structure,
+        [
+            jax.random.wrap_key_data(jnp.asarray(copy)) if is_key(leaf) else copy
+            for copy, leaf in zip(copies, leaves, strict=True)
+        ],
+    )
 
 
 def assert_identical(one: Any, other: Any) -> None:
@@ -101,179 +203,138 @@ def run(search: Search, state: Any, steps: int) -> Any:
     return state
 
 
-def test_every_method_has_the_one_shape(course: Course, finalists: list[Finalist]):
+def test_every_method_has_the_one_shape(course: Course):
     assert isinstance(course.search, Search)
-    assert course.search.steps == GENERATIONS
+    own = {**SHARED, **CASES[course.name].settings}
+    later = own.get("coefficient_generations", 0) + own.get("online_generations", 0)
+    assert course.search.steps == own["generations"] + later
+    assert course.search.candidates == own.get("proposals", own["population"])
     assert all(isinstance(info, Info) for info in course.infos)
-    assert [info.generation for info in course.infos] == list(range(GENERATIONS))
-    front = course.search.front(course.states[-1])
-    assert front
-    assert all(isinstance(entry, FrontEntry) for entry in front)
-    assert isinstance(course.search.best(course.states[-1]), LearnedLoss)
-    assert course.search.best(course.states[-1]) == finalists[0].loss
+    assert [info.generation for info in course.infos] == list(range(course.search.steps))
 
 
-def test_a_state_is_a_pytree_of_arrays(course: Course):
-    for state in (course.states[0], course.states[3]):
-        leaves, structure = jax.tree.flatten(state)
-        assert all(isinstance(leaf, np.ndarray | np.generic | jax.Array) for leaf in leaves)
-        assert_identical(jax.tree.unflatten(structure, leaves), state)
-    shapes = [[leaf.shape for leaf in plain(state)] for state in course.states]
-    assert all(shape == shapes[0] for shape in shapes)
-
-
-def test_one_key_gives_one_search(course: Course):
-    start = course.search.init(jax.random.key(0))
-    assert_identical(start, course.states[0])
-    assert_identical(run(course.search, start, 3), course.states[3])
-
-
-def test_another_key_gives_another_search(course: Course):
-    other = course.search.init(jax.random.key(1))
-    assert np.any(np.asarray(other.genomes) != np.asarray(course.states[0].genomes))
-
-
-def test_resumed_is_uninterrupted(course: Course):
-    """Everything that the rest of a search needs lies in the arrays of its state."""
-    state = course.states[4]
-    copies = [np.array(leaf) for leaf in plain(state)]
-    leaves, structure = jax.tree.flatten(state)
-    restored = [
-        jax.random.wrap_key_data(jnp.asarray(copy))
-        if copy.shape != np.shape(leaf)
-        else copy.reshape(np.shape(leaf))
-        for copy, leaf in zip(copies, leaves, strict=True)
-    ]
-    resumed = run(course.search, jax.tree.unflatten(structure, restored), 3)
-    assert_identical(resumed, course.states[7])
-
-
-def test_a_step_leaves_its_own_state_as_it_was(course: Course):
-    state = course.states[2]
-    before = [leaf.copy() for leaf in plain(state)]
-    course.search.step(state)
-    for own, expected in zip(plain(state), before, strict=True):
-        np.testing.assert_array_equal(own, expected)
-
-
-def test_nothing_compiles_after_the_second_generation(course: Course):
-    assert course.compilations[0] > 0
-    assert course.compilations[2:] == [0] * (GENERATIONS - 2)
-
-
-def test_the_front_is_strictly_pareto(course: Course):
-    for state in course.states[1:]:
-        front = course.search.front(state)
-        sizes, fitness = [entry.size for entry in front], [entry.fitness for entry in front]
-        assert sizes == sorted(set(sizes))
-        assert fitness == sorted(set(fitness), reverse=True)
-        assert all(isinstance(entry.loss.form, TreeForm) for entry in front)
-        assert [entry.loss.form.as_data()["expression"] for entry in front] == [
-            str(parse(entry.loss.form.as_data()["expression"])) for entry in front
-        ]
-        assert [entry.loss.form.parameter_count + 1 for entry in front] == sizes
+def test_info_accounts_for_every_candidate(course: Course):
+    for info in course.infos:
+        filtered = sum(number for name, number in info.dropped.items() if name != "not finite")
+        assert min(info.dropped.values(), default=0) >= 0
+        assert filtered + info.trained == info.candidates
+        assert info.dropped.get("not finite", 0) <= info.trained
+        assert (info.training_steps > 0) == (info.trained > 0)
+    assert course.infos[0].candidates == course.search.candidates
+    assert sum(info.trained for info in course.infos) > 0
 
 
 def test_the_best_never_gets_worse(course: Course):
     best = [info.best_fitness for info in course.infos]
     assert best == sorted(best, reverse=True)
     assert np.isfinite(best[-1])
-    # The elite passes unchanged and keeps its fitness.
-    populations = [np.asarray(state.fitness) for state in course.states[1:]]
-    lowest = [float(fitness.min()) for fitness in populations]
-    assert lowest == sorted(lowest, reverse=True)
-    assert lowest == best
-    for older, newer in zip(course.states[1:-1], course.states[2:], strict=True):
-        order = np.argsort(older.fitness, kind="stable")[:2]
-        np.testing.assert_array_equal(newer.genomes[:2], np.asarray(older.genomes)[order])
-        np.testing.assert_array_equal(newer.fitness[:2], np.asarray(older.fitness)[order])
 
 
-def test_no_tree_is_judged_twice(course: Course):
-    for info in course.infos:
-        filtered = sum(number for name, number in info.dropped.items() if name != "not finite")
-        assert filtered + info.trained == info.candidates == SHARED["population"]
-    judged = sum(info.candidates - info.dropped["archive"] for info in course.infos)
-    archive = course.states[-1].archive
-    hashes = np.asarray(archive.hashes[:judged])
-    assert len({tuple(row) for row in hashes.tolist()}) == judged
-    assert not np.any(np.asarray(archive.hashes[judged:]))
-    # Trees that come back are not news: elites at least do so in every generation.
-    assert all(info.dropped["archive"] >= 2 for info in course.infos[1:])
+def origin_of(course: Course) -> dict[str, str]:
+    names = ",".join(CASES[course.name].task(seed).name for seed in (0, 1))
+    return {"method": course.name, "task": names, "model": "linear"}
 
 
-def test_every_tree_holds_all_variables_within_the_height(course: Course):
+def test_losses_say_what_they_were_learned_on(course: Course):
+    last = course.infos[-1].best
+    assert isinstance(last, LearnedLoss)
+    losses = [last, *(entry.loss for entry in course.search.front(course.states[-1]))]
+    for loss in losses:
+        assert dict(loss.origin) == origin_of(course)
+        assert shows(CASES[course.name].task(0).view.name, loss.view)
+
+
+def test_the_front_is_strictly_pareto(course: Course):
+    front = course.search.front(course.states[-1])
+    assert front
+    assert all(isinstance(entry, FrontEntry) for entry in front)
+    assert all(entry.size == entry.loss.form.size for entry in front)
+    sizes, fitness = [entry.size for entry in front], [entry.fitness for entry in front]
+    assert sizes == sorted(set(sizes))
+    assert fitness == sorted(set(fitness), reverse=True)
+    assert np.all(np.isfinite(fitness))
+    assert course.search.front(course.states[0]) == []
+
+
+def test_a_state_is_a_pytree_of_arrays(course: Course):
     for state in course.states:
-        for genome in np.asarray(state.genomes):
-            tree = ALPHABET.decode(genome)
-            assert tree.variables == ("f", "y")
-            assert tree.height <= 10
+        leaves = jax.tree.leaves(state)
+        assert all(isinstance(leaf, np.ndarray | np.generic | jax.Array) for leaf in leaves)
+    kinds = [[(leaf.shape, leaf.dtype) for leaf in plain(state)] for state in course.states]
+    assert all(kind == kinds[0] for kind in kinds)
+    structures = {jax.tree.structure(state) for state in course.states}
+    assert len(structures) == 1
 
 
-def judge(course: Course, texts: list[str], state: Any = None) -> tuple[Any, Info]:
-    """Has a generation made of given trees judged, instead of a random first one."""
-    genomes = [ALPHABET.encode(parse(text)) for text in texts]
-    filled = [genomes[i % len(genomes)] for i in range(SHARED["population"])]
-    start = course.states[0] if state is None else state
-    zero = np.zeros_like(course.states[0].generation)
-    return course.search.step(start._replace(genomes=np.stack(filled), generation=zero))
+def test_one_key_gives_one_search(course: Course):
+    start = course.search.init(jax.random.key(0))
+    assert_identical(start, course.states[0])
+    assert_identical(run(course.search, start, 2), course.states[2])
 
 
-def test_the_best_loss_of_the_probe_task_is_found(course: Course):
-    state, _ = judge(course, ["abs(f - y)", "square(f - y)"])
-    known, usual = (float(fitness) for fitness in state.fitness[:2])
-    assert known < 0.9 * usual
-    found = course.infos[-1].best_fitness
-    assert found <= 1.05 * known
-    assert found < 0.95 * usual
+def test_another_key_gives_another_search(course: Course):
+    after, _ = course.search.step(course.search.init(jax.random.key(1)))
+    key_leaves = [is_key(leaf) for leaf in jax.tree.leaves(after)]
+    pairs = zip(plain(after), plain(course.states[1]), key_leaves, strict=True)
+    assert any(
+        not np.array_equal(own, other, equal_nan=True)
+        for own, other, of_key in pairs
+        if not of_key and np.issubdtype(own.dtype, np.floating)
+    )
 
 
-def test_finalists_are_ranked_and_hold_the_task_loss(course: Course, finalists: list[Finalist]):
+def test_resumed_is_uninterrupted(course: Course):
+    """Everything that the rest of a search needs lies in the arrays of its state."""
+    state = restored(plain(course.states[course.middle]), course.states[0])
+    left = course.search.steps - course.middle
+    assert left >= 2
+    assert_identical(run(course.search, state, left), course.states[-1])
+
+
+def test_a_step_leaves_its_own_state_as_it_was(course: Course):
+    for number in {1, course.middle}:
+        state = course.states[number]
+        before = plain(state)
+        course.search.step(state)
+        assert_identical(state, restored(before, state))
+
+
+def test_nothing_compiles_after_the_first_steps_of_a_stage(course: Course):
+    stage = CASES[course.name].second_stage
+    later = [i for i in range(course.search.steps) if i not in {0, 1, stage}]
+    assert course.compilations[0] > 0
+    assert [course.compilations[i] for i in later] == [0] * len(later)
+
+
+def test_no_method_goes_on_after_its_last_step(course: Course):
+    with pytest.raises(InvalidInputError, match=f"its {course.search.steps} generations"):
+        course.search.step(course.states[-1])
+
+
+def test_the_best_is_the_first_finalist(course: Course, finalists: list[Finalist]):
+    best = course.search.best(course.states[-1])
+    assert best == finalists[0].loss
+    assert LearnedLoss.from_json(best.to_json()) == best
     means = [finalist.mean for finalist in finalists]
     assert means == sorted(means)
-    assert [finalist.learned for finalist in finalists].count(False) == 1
-    assert len(finalists) <= 4
-    entries = sorted(course.search.front(course.states[-1]), key=lambda entry: entry.fitness)
-    own = [finalist.loss for finalist in finalists if finalist.learned]
-    assert set(own) == {entry.loss for entry in entries[:3]}
-    # Fresh seeds confirm what the search found: the task loss is beaten.
-    assert finalists[0].learned
 
 
-def test_gp_lfl_keeps_all_weights_at_one_and_evomal_tunes_them(course: Course):
-    weights = [
-        parameter
-        for entry in course.search.front(course.states[-1])
-        for parameter in entry.loss.parameters
-    ]
-    assert weights
-    if course.name == "gp_lfl":
-        assert set(weights) == {1.0}
-    else:
-        assert 1.0 not in weights
-        assert max(abs(weight - 1.0) for weight in weights) > 5 * 1e-3
-
-
-def test_what_is_hopeless_or_known_is_dropped_and_counted(course: Course):
-    texts = ["abs(f - y)", "abs(f - y) * -1", "sign(f - y)", "(y - f)**2 + abs(f*y - y*f)"]
-    swapped = ["abs(f - y)", "-1 * abs(f - y)", "sign(f - y)", "abs(y*f - f*y) + (y - f)**2"]
-    state, info = judge(course, texts)
-    assert info.dropped["archive"] == SHARED["population"] - 4
-    assert info.dropped["rejected before"] == 2
-    assert info.trained == 2
-    fitness = np.asarray(state.fitness)[:4]
-    np.testing.assert_array_equal(np.isfinite(fitness), [True, False, False, True])
-    again, info = judge(course, swapped, state)
-    assert info.dropped["archive"] == SHARED["population"]
-    assert info.trained == 0
-    np.testing.assert_array_equal(again.fitness, state.fitness)
-    assert_identical(again.archive, state.archive)
+def test_nothing_worse_than_the_task_loss_is_handed_over(course: Course, finalists: list[Finalist]):
+    (usual,) = [finalist for finalist in finalists if not finalist.learned]
+    assert usual.loss.form.as_data() == {"name": CASES[course.name].task(0).task_loss_name}
+    assert np.isfinite(usual.mean)
+    assert finalists[0].mean <= usual.mean
+    learned = [finalist.loss for finalist in finalists if finalist.learned]
+    assert 1 <= len(learned) <= SHARED["trial"].finalists
+    for loss in learned:
+        assert dict(loss.origin) == origin_of(course)
+        assert LearnedLoss.from_json(loss.to_json()) == loss
 
 
 def test_presets_are_settings_of_the_method():
     for method in METHODS.values():
         assert set(method.presets) == {"quick", "default", "paper"}
-        assert method.presets["paper"] == method.settings()
+        assert type(method.presets["paper"]) is method.settings
         for settings in method.presets.values():
             assert type(settings) is method.settings
             assert hash(settings) == hash(dataclasses.replace(settings))

@@ -10,11 +10,11 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.plan import execution_plan
-from jaxloss.search.programs import CandidatePrograms, candidate_programs
+from jaxloss.search.programs import CandidatePrograms, candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols import parse
 from jaxloss.symbols.genome import Alphabet
-from jaxloss.tasks import Split, TaskSettings, load_task
+from jaxloss.tasks import Split, Task, TaskSettings, load_task
 
 TASK = load_task("wine", TaskSettings(model="mlp:4"))
 TUNING = LocalSearchSettings(meta_steps=4, inner_steps=1, learning_rate=0.1)
@@ -29,25 +29,52 @@ FORMULAS = ("square(sub(y, f))", "tanh(mul(y, log(f)))", "sub(tanh(div(f, y)), m
 GENOMES = np.stack([ALPHABET.encode(parse(text, ALPHABET.primitives)) for text in FORMULAS])
 
 
+BOTH = (replace(SETTINGS, way="interpreted"), replace(SETTINGS, way="specialised"))
+SPLITS = TASK.train, TASK.valid
+
+
 @pytest.fixture(scope="module")
 def both() -> list[CandidatePrograms]:
-    ways = (replace(SETTINGS, way="interpreted"), replace(SETTINGS, way="specialised"))
-    return [candidate_programs(TASK, settings, TUNING, ALPHABET) for settings in ways]
+    return [candidate_programs(TASK, settings, TUNING, ALPHABET) for settings in BOTH]
 
 
-@pytest.mark.parametrize("part", ["improve", "tune", "norms", "train"])
-def test_both_ways_agree(both: list[CandidatePrograms], part: str):
-    weights = np.asarray(both[0].describe(jax.random.key(1), GENOMES)[1])
+@pytest.fixture(scope="module")
+def weights(both: list[CandidatePrograms]) -> np.ndarray:
+    return np.asarray(both[0].describe(jax.random.key(1), GENOMES)[1])
+
+
+@pytest.mark.parametrize("part", ["improve", "norms", "train"])
+def test_both_ways_agree(both: list[CandidatePrograms], weights: np.ndarray, part: str):
     examples = Split(*(leaf[:20] for leaf in TASK.train))
-    whole = part in ("tune", "train")
     key = jax.random.key(2)
-    shared = (key, TASK.train, TASK.valid) if whole else (key, examples)
+    shared = (key, *SPLITS) if part == "train" else (key, examples)
     interpreted, specialised = (
         getattr(programs, part)(shared, (GENOMES, weights)) for programs in both
     )
     np.testing.assert_allclose(interpreted, specialised, rtol=2e-4, atol=2e-6)
-    if part == "tune":
-        assert np.all(np.max(np.abs(interpreted - weights), axis=1) > 0.05), "the weights moved"
+
+
+def tuned(tasks: list[Task], settings: GeneticSettings, weights: np.ndarray) -> np.ndarray:
+    splits = [(task.train, task.valid) for task in tasks]
+    program = tuning_program(tasks, settings, TUNING, ALPHABET)
+    return program((jax.random.key(2), splits), (GENOMES, weights))
+
+
+@pytest.fixture(scope="module")
+def tuned_alone(weights: np.ndarray) -> np.ndarray:
+    return tuned([TASK], BOTH[0], weights)
+
+
+def test_both_ways_tune_alike(tuned_alone: np.ndarray, weights: np.ndarray):
+    specialised = tuned([TASK], BOTH[1], weights)
+    np.testing.assert_allclose(tuned_alone, specialised, rtol=2e-4, atol=2e-6)
+    assert np.all(np.max(np.abs(tuned_alone - weights), axis=1) > 0.05), "the weights moved"
+
+
+def test_a_second_task_has_its_say_in_tuning(tuned_alone: np.ndarray, weights: np.ndarray):
+    other = load_task("wine", TaskSettings(model="linear"))
+    pair = tuned([TASK, other], BOTH[0], weights)
+    assert np.all(np.max(np.abs(pair - tuned_alone), axis=1) > 1e-3)
 
 
 PARTS = ("improve", "tune", "norms", "train")

@@ -23,6 +23,10 @@ def probabilities(generator, rows: int, classes: int) -> np.ndarray:
     return np.concatenate([first, 1 - first.sum(1, keepdims=True)], axis=1).astype(np.float32)
 
 
+def as_boxes(corners: np.ndarray) -> np.ndarray:
+    return np.concatenate([corners, corners + 1], axis=-1)
+
+
 def draw(seed: int, rows: int, classes: int, absent: bool):
     generator = np.random.default_rng(seed)
     occurring = classes - 1 if absent else classes
@@ -137,7 +141,10 @@ def test_r2_of_constant_targets_agrees_with_sklearn(offset):
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_no_prediction_that_is_not_finite_looks_good(name, kind, bad):
     predictions, targets = draw(2, 10, 2, absent=False)
-    predictions = predictions if kind == "classification" else predictions[:, 0]
+    if kind == "boxes":
+        targets = predictions = as_boxes(predictions)
+    elif kind == "regression":
+        predictions = predictions[:, 0]
     for position in (0, -1):
         spoilt = predictions.copy()
         spoilt[position] = bad
@@ -152,6 +159,11 @@ def test_metrics_map_over_predictions_without_implicit_promotion(name, kind):
     targets = jnp.asarray(drawn[0][1])
     if kind == "regression":
         predictions, targets = predictions[..., 0], targets.astype(jnp.float32)
+    if kind == "boxes":
+        predictions, targets = (
+            jnp.asarray(as_boxes(np.asarray(predictions[..., :2]))),
+            jnp.ones((13, 4)),
+        )
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         mapped = jax.vmap(metric.function, in_axes=(0, None))(predictions, targets)
         single = [metric.function(one, targets) for one in predictions]
@@ -164,8 +176,21 @@ def test_perfect_predictions_have_the_best_fitness(name, kind):
     targets = jnp.asarray([0, 1, 0, 1, 1])
     perfect = jax.nn.one_hot(targets, 2) if kind == "classification" else targets * 1.0
     other = 1 - perfect
+    if kind == "boxes":
+        targets = perfect = jnp.asarray([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 3.0, 5.0]])
+        other = perfect + 1.0
     best = metric.fitness(metric.function(perfect, targets))
     assert best < metric.fitness(metric.function(other, targets))
+
+
+# Golden values: counted on squared paper. Overlaps of 1 and 0 and 16 squares, unions of 7, 5, 16.
+def test_box_metrics_are_the_mean_overlap():
+    targets = [[0, 0, 2, 2], [0, 0, 2, 2], [1, 1, 5, 5]]
+    predictions = np.asarray([[1, 1, 3, 3], [5, 5, 6, 6], [1, 1, 5, 5]], np.float32)
+    expected = (1 / 7 + 0 + 1) / 3
+    np.testing.assert_allclose(value_of("mean_iou", predictions, targets, "boxes"), expected, 1e-6)
+    error = value_of("iou_error", predictions, targets, "boxes")
+    np.testing.assert_allclose(error, 1 - expected, 1e-6)
 
 
 def test_targets_with_a_trailing_axis_of_one_fit():
@@ -208,6 +233,7 @@ def test_a_python_function_is_a_metric_under_jit_and_vmap():
     [
         ("auroc", "regression", None, "'auroc' is not for regression; valid, nearest first: "),
         ("mse", "classification", None, "is not for classification; valid, nearest first: "),
+        ("mse", "boxes", None, "is not for boxes; valid, nearest first: "),
         ("f1", "classification", None, "is unknown; for classification; .*first: macro_f1"),
         ("pinball:1.5", "regression", None, "quantile must be a number between 0 and 1"),
         ("pinball:half", "regression", None, "quantile must be a number between 0 and 1"),

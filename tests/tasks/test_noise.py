@@ -23,11 +23,21 @@ def unchanged(before, after) -> bool:
 @settings(deadline=None, max_examples=10)
 @given(rate=st.floats(0, 1), seed=st.integers(0, 100), symmetric=st.booleans())
 def test_outliers_hit_the_exact_fraction_of_the_chosen_split(rate, seed, symmetric):
-    task = with_outliers(jax.random.key(seed), VALUES, rate, 5.0, symmetric=symmetric)
+    task = with_outliers(jax.random.key(seed), VALUES, rate, 5.0, ("train",), symmetric)
     difference = np.asarray(task.train.targets) - np.asarray(VALUES.train.targets)
     assert np.sum(difference != 0) == round(rate * 1800)
     assert symmetric or np.all(difference >= 0)
     assert unchanged(VALUES.valid, task.valid)
+    assert unchanged(VALUES.test, task.test)
+
+
+def test_outliers_come_to_train_and_valid_and_leave_test_clean():
+    task = with_outliers(jax.random.key(0), VALUES, 0.25, 5.0)
+    changed = [
+        np.sum(np.asarray(before.targets) != np.asarray(after.targets))
+        for before, after in ((VALUES.train, task.train), (VALUES.valid, task.valid))
+    ]
+    assert changed == [450, 150]
     assert unchanged(VALUES.test, task.test)
 
 

@@ -133,7 +133,7 @@ class Wrong(nn.Module):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"kind": "clustering"}, "kind must be one of classification, regression"),
+        ({"kind": "clustering"}, "kind must be one of classification, regression, boxes"),
         ({"targets": CLASSES[:-1]}, r"60 rows but their targets have shape \(59,\)"),
         ({"targets": CLASSES * 0}, "two classes or more"),
         ({"targets": np.r_[CLASSES[:-2], 7, 7]}, r"class '7' has 2 row\(s\); at least 3"),

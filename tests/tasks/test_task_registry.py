@@ -1,3 +1,5 @@
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,16 @@ import pytest
 from sklearn import datasets
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.tasks import BUNDLED_NAMES, TaskSettings, bundled_data, load_task
+from jaxloss.tasks import (
+    BUNDLED_NAMES,
+    TaskSettings,
+    bundled_data,
+    load_task,
+    load_tasks,
+    require_same_view,
+    with_imbalance,
+    with_label_noise,
+)
 
 # Source: https://scikit-learn.org/stable/datasets/toy_dataset.html
 SIZES = {
@@ -56,17 +67,86 @@ def test_settings_reach_the_task(tmp_path):
     assert not np.array_equal(task.test.targets[0], other.test.targets[0])
 
 
-def test_noise_is_added_to_training_and_never_to_the_test_split():
-    clean, spoilt = (
-        load_task("diabetes", TaskSettings(outliers=rate, outlier_scale=3.0)) for rate in (0.0, 0.2)
+def changed_fractions(spec: str, **settings: Any) -> list[float]:
+    clean, spoilt = (load_task(spec, TaskSettings(**one)) for one in ({}, settings))
+    pairs = [(getattr(clean, name), getattr(spoilt, name)) for name in ("train", "valid", "test")]
+    return [float(np.mean(np.asarray(a.targets) != np.asarray(b.targets))) for a, b in pairs]
+
+
+@pytest.mark.parametrize(
+    ("spec", "settings", "tolerance"),
+    [
+        ("diabetes", {"outliers": 0.2, "outlier_scale": 3.0}, 0.01),
+        ("digits", {"label_noise": 0.3}, 0.06),
+        ("digits", {"label_noise": 0.3, "label_noise_kind": "pair_flip"}, 0.06),
+    ],
+)
+def test_noise_is_added_to_train_and_valid_and_never_to_test(spec, settings, tolerance):
+    rate = settings.get("outliers", 0.3)
+    *spoilt, test = changed_fractions(spec, **settings)
+    np.testing.assert_allclose(spoilt, rate, atol=tolerance)
+    assert test == 0
+    train, valid, test = changed_fractions(
+        spec, **settings, outlier_splits="train", noise_splits="train"
     )
-    changed = np.mean(np.asarray(clean.train.targets) != np.asarray(spoilt.train.targets))
-    np.testing.assert_allclose(changed, 0.2, atol=0.01)
-    np.testing.assert_array_equal(clean.test.targets, spoilt.test.targets)
-    clean, spoilt = (load_task("wine", TaskSettings(label_noise=rate)) for rate in (0.0, 0.3))
-    changed = np.mean(np.asarray(clean.train.targets) != np.asarray(spoilt.train.targets))
-    np.testing.assert_allclose(changed, 0.3, atol=0.15)
-    np.testing.assert_array_equal(clean.test.targets, spoilt.test.targets)
+    assert train > 0
+    assert (valid, test) == (0, 0)
+
+
+def test_pair_flips_go_to_the_next_class():
+    clean, flipped = (
+        load_task("digits", TaskSettings(label_noise=rate, label_noise_kind="pair_flip"))
+        for rate in (0.0, 0.4)
+    )
+    shifts = (np.asarray(flipped.valid.targets) - np.asarray(clean.valid.targets)) % 10
+    assert set(shifts) == {0, 1}
+
+
+def test_classes_become_rare_before_labels_become_wrong():
+    settings = TaskSettings(imbalance=20.0, label_noise=0.4)
+    task, clean = load_task("digits", settings), load_task("digits")
+    key = jax.random.key(settings.split_seed)
+    rare = with_imbalance(jax.random.fold_in(key, 2), clean, 20.0)
+    expected = with_label_noise(jax.random.fold_in(key, 1), rare, 0.4)
+    for name in ("train", "valid", "test"):
+        np.testing.assert_array_equal(getattr(task, name).targets, getattr(expected, name).targets)
+    assert len(task.train.targets) < len(clean.train.targets) / 2
+
+
+def test_several_tasks_and_models_give_their_product_tasks_outside():
+    settings = TaskSettings(model="mlp:3,linear", split_seed=2)
+    tasks = load_tasks("wine, breast_cancer", settings)
+    assert [(task.name, task.model.name) for task in tasks] == [
+        ("wine", "mlp:3"),
+        ("wine", "linear"),
+        ("breast_cancer", "mlp:3"),
+        ("breast_cancer", "linear"),
+    ]
+    alone = load_task("wine", TaskSettings(model="linear", split_seed=2))
+    np.testing.assert_array_equal(tasks[1].train.inputs, alone.train.inputs)
+    assert [task.name for task in load_tasks("wine")] == ["wine"]
+
+
+def test_tasks_of_different_views_are_refused():
+    with pytest.raises(
+        InvalidInputError, match="'wine' shows 'softmax', but 'diabetes' shows 'identity'"
+    ):
+        load_tasks("wine,diabetes", TaskSettings(model="linear"))
+    with pytest.raises(InvalidInputError, match="at least one task"):
+        require_same_view(())
+
+
+@pytest.mark.parametrize(
+    ("spec", "model", "message"),
+    [
+        ("wine,,digits", "linear", "task 'wine,,digits': expected names joined by single commas"),
+        ("wine", "linear,", "model 'linear,': expected names joined"),
+        ("wine,wines", "linear", "unknown task 'wines'"),
+    ],
+)
+def test_lists_with_a_wrong_name_are_refused(spec, model, message):
+    with pytest.raises(InvalidInputError, match=message):
+        load_tasks(spec, TaskSettings(model=model))
 
 
 def test_wine_can_be_learned_by_its_own_task_loss():
@@ -99,6 +179,12 @@ def test_wine_can_be_learned_by_its_own_task_loss():
         ({"label_noise": -0.1}, "label_noise must be at least 0"),
         ({"outlier_scale": 0.0}, "outlier_scale must be above 0"),
         ({"split_seed": -2}, "seed must be 0 or more"),
+        ({"label_noise": 1.1}, "label_noise must be at least 0 and at most 1, got 1.1"),
+        ({"imbalance": 0.5}, "imbalance must be 1 or more, got 0.5"),
+        ({"imbalance": float("inf")}, "imbalance must be 1 or more, got inf"),
+        ({"label_noise_kind": "pair"}, "unknown label_noise_kind 'pair'; .*first: pair_flip"),
+        ({"noise_splits": "valid"}, "unknown noise_splits 'valid'"),
+        ({"outlier_splits": "test"}, "unknown outlier_splits 'test'"),
     ],
 )
 def test_bad_settings_are_refused_at_construction(values, message):
@@ -115,6 +201,11 @@ def test_bad_settings_are_refused_at_construction(values, message):
         ("wine", {"target": "y"}, "'wine' has its own target"),
         ("wine", {"outliers": 0.1}, "outliers are for regression"),
         ("diabetes", {"label_noise": 0.1}, "label noise is for classification"),
+        ("boxes", {"outliers": 0.1}, "outliers are for regression"),
+        ("diabetes", {"imbalance": 2.0}, "imbalance is for classification"),
+        ("wine,digits", {}, "task 'wine,digits' has a comma.* with load_tasks"),
+        ("wine", {"model": "mlp:3,linear"}, "model 'mlp:3,linear' has a comma.* with load_tasks"),
+        ("box", {}, "unknown task 'box'; valid, nearest first: boxes"),
         ("digits", {"model": "lenet5"}, "at least 16x16 pixels, got 8x8"),
         ("diabetes", {"metric": "auroc"}, "is not for regression"),
     ],

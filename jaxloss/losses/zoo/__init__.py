@@ -26,8 +26,6 @@ from jaxloss.losses.zoo.cse_autoloss import (
     cse_a_class,
     cse_b_box,
     cse_b_class,
-    serf,
-    sgdf,
 )
 from jaxloss.losses.zoo.energy_based import (
     energy,
@@ -116,6 +114,7 @@ from jaxloss.losses.zoo.robust import (
 )
 from jaxloss.losses.zoo.segmentation import dice, progressive_self_guided, tversky
 from jaxloss.losses.zoo.supervised import ZooTaskLoss, as_task_loss, views_of
+from jaxloss.symbols.detection_primitives import serf, sgdf
 
 __all__ = [
     "BRANCHES",

@@ -5,8 +5,6 @@ https://arxiv.org/abs/2102.04700. Box areas are in squared pixels: the losses ad
 them.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -14,22 +12,12 @@ from jaxtyping import Array, Float
 from jaxloss.losses.zoo.arrays import fitted, log_softmax
 from jaxloss.losses.zoo.boxes import Areas, Boxes, PerBox, areas
 from jaxloss.losses.zoo.entry import ZooLoss
+from jaxloss.symbols.detection_primitives import serf, sgdf
 
 Classes = Float[Array, "*batch classes"]
 
 _SMALLEST = 1e-7
 """Least area that is divided by."""
-
-
-def serf(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Computes the S-curve of the error function, with slope ¼ at 0."""
-    return (jax.lax.erf(math.sqrt(math.pi) * x / 4.0) + 1.0) / 2.0
-
-
-def sgdf(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Computes the S-curve of the Gudermannian function, with slope ¼ at 0."""
-    gudermannian = 2.0 * jnp.arctan(jnp.tanh(math.pi * x / 8.0))
-    return (2.0 / math.pi * gudermannian + 1.0) / 2.0
 
 
 def cse_a_class(logits: Classes, labels: Classes, overlaps: PerBox) -> PerBox:

@@ -8,7 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, unknown_name
-from jaxloss.losses.views import one_hot_targets, per_example, same_shape_targets, view_named
+from jaxloss.losses.views import (
+    decoded_boxes,
+    one_hot_targets,
+    per_example,
+    same_shape_targets,
+    view_named,
+)
 from jaxloss.losses.zoo.entry import ZooLoss
 
 Arguments = Callable[[str, Array, Array], tuple[Array, ...]]
@@ -53,7 +59,13 @@ def _as_energies(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]
     return -outputs, _labels(view, outputs, targets)
 
 
+def _as_boxes(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    del view
+    return decoded_boxes(outputs), same_shape_targets(outputs, targets)
+
+
 _CLASSIFICATION = ("sigmoid", "softmax")
+_VIEWS = ("identity", *_CLASSIFICATION, "boxes")
 
 _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "real": (("identity", *_CLASSIFICATION), _seen),
@@ -66,6 +78,7 @@ _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "log_probabilities": (("softmax",), _log_labelled),
     "log_probabilities_and_classes": (("softmax",), _log_numbered),
     "energies": (("softmax",), _as_energies),
+    "boxes": (("boxes",), _as_boxes),
 }
 """For each kind of inputs: the views that it fits, and how outputs and targets become arguments."""
 
@@ -74,7 +87,6 @@ _REASONS = {
     "nonnegative_vectors": "it takes predictions of at least 0, and a network's outputs know no "
     "bounds",
     "detections": "it takes the overlaps of boxes beside the labels",
-    "boxes": "it takes boxes",
     "mask": "it takes a logit for each pixel of a mask",
     "list": "it takes lists of items to rank",
 }
@@ -130,8 +142,7 @@ def _unfit(entry: ZooLoss, view: str) -> str | None:
 
 def views_of(entry: ZooLoss) -> tuple[str, ...]:
     """Names the views of the tasks that a loss can train on; none if it fits no such task."""
-    views = ("identity", *_CLASSIFICATION)
-    return tuple(view for view in views if _unfit(entry, view) is None)
+    return tuple(view for view in _VIEWS if _unfit(entry, view) is None)
 
 
 def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
@@ -139,13 +150,13 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
 
     Regression losses apply to what the view shows: raw outputs, or probabilities beside labels of 0
     and 1. Margin losses take raw outputs as scores, one-vs-rest if there are several; energy-based
-    ones take them as energies with the sign turned round. Elementwise losses are summed over
-    outputs.
+    ones take them as energies with the sign turned round. Box losses take the boxes that outputs
+    decode to. Elementwise losses are summed over outputs.
 
     Args:
         entry: the loss.
-        view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one output)
-            or ``softmax`` (classes).
+        view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one
+            output), ``softmax`` (classes) or ``boxes``.
         **parameters: the loss's parameters; the others keep their defaults.
 
     Returns:
@@ -154,8 +165,8 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
     Raises:
         InvalidInputError: the view or a parameter is unknown, or the loss does not fit, and why.
     """
-    if view not in ("identity", *_CLASSIFICATION):
-        raise unknown_name("view", view, ("identity", *_CLASSIFICATION))
+    if view not in _VIEWS:
+        raise unknown_name("view", view, _VIEWS)
     reason = _unfit(entry, view)
     if reason is not None:
         raise InvalidInputError(f"{entry.name} cannot train a task of view {view}: {reason}")

@@ -1,0 +1,192 @@
+"""Losses that are small networks of prediction and target, applied to each element.
+
+ML³: https://arxiv.org/abs/1906.05374. AdaLFL: https://arxiv.org/abs/2301.13247.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxloss.errors import require, unknown_name
+from jaxloss.losses.family import LossFamily
+from jaxloss.losses.form import (
+    Library,
+    evaluate_family,
+    no_formula,
+    require_arguments,
+    require_keys,
+    variables_from_data,
+)
+from jaxloss.losses.network_parts import (
+    ACTIVATIONS,
+    OUTPUTS,
+    layers,
+    network_code,
+    parameter_count,
+)
+from jaxloss.losses.views import View
+from jaxloss.symbols.expression import Expression
+
+MOST_LAYERS = 8
+"""Most hidden layers (*assumed*)."""
+WIDEST = 1024
+"""Most outputs of a hidden layer (*assumed*)."""
+
+
+@dataclass(frozen=True)
+class NetworkForm:
+    """A fully connected network from the variables of one element to its loss.
+
+    The default is ML³'s for supervised tasks, 2–50–50–1 (its released code). Parameters are flat,
+    layer by layer: weights row by row (a row for each input), then the layer's biases.
+
+    Attributes:
+        widths: outputs of each hidden layer.
+        biases: whether layers have biases.
+        activation: ``relu`` or ``smooth_leaky_relu``, between the layers.
+        output: ``softplus``, ``relu`` or ``identity``, after the last.
+        variables: the inputs, predictions before targets.
+    """
+
+    widths: tuple[int, ...] = (50, 50)
+    biases: bool = False
+    activation: str = "relu"
+    output: str = "softplus"
+    variables: tuple[str, ...] = ("f", "y")
+    kind: ClassVar[str] = "network"
+    symbolic: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        require(
+            1 <= len(self.widths) <= MOST_LAYERS
+            and all(type(width) is int and 1 <= width <= WIDEST for width in self.widths),
+            f"widths: {self.widths}; expected 1 to {MOST_LAYERS} whole numbers from 1 to {WIDEST}",
+        )
+        require(type(self.biases) is bool, f"biases: {self.biases!r}; expected true or false")
+        if self.activation not in ACTIVATIONS:
+            raise unknown_name("activation", self.activation, ACTIVATIONS)
+        if self.output not in OUTPUTS:
+            raise unknown_name("output activation", self.output, OUTPUTS)
+        require(len(self.variables) >= 1, "a loss network needs at least one variable")
+
+    @property
+    def all_widths(self) -> tuple[int, ...]:
+        """Widths from the inputs to the one output."""
+        return (len(self.variables), *self.widths, 1)
+
+    @property
+    def parameter_count(self) -> int:
+        """Weights and biases of all layers."""
+        return parameter_count(self.all_widths, self.biases)
+
+    @property
+    def size(self) -> int:
+        """How many parameters there are."""
+        return self.parameter_count
+
+    def family(self) -> LossFamily:
+        """Builds the network.
+
+        ``init`` draws weights from N(0, 2 / inputs of the layer), after
+        https://arxiv.org/abs/1502.01852, and sets biases to 0.
+        """
+        return LossFamily(self._init, self._apply)
+
+    def _init(self, key: PRNGKeyArray) -> Float[Array, " parameters"]:
+        # Each weight's spread stands where the weight will.
+        spreads = np.concatenate(
+            [
+                part
+                for inputs, outputs in zip(self.all_widths, self.all_widths[1:], strict=False)
+                for part in (
+                    np.full(inputs * outputs, math.sqrt(2.0 / inputs)),
+                    np.zeros(outputs if self.biases else 0),
+                )
+            ]
+        )
+        draws = jax.random.normal(key, (self.parameter_count,))
+        return draws * jnp.asarray(spreads, draws.dtype)
+
+    def _apply(
+        self, parameters: Float[Array, " parameters"], *values: Float[Array, "*shape"]
+    ) -> Float[Array, "*shape"]:
+        require_arguments(self.variables, self.parameter_count, parameters, values)
+        activation = ACTIVATIONS[self.activation].function
+        signal = jnp.stack(values, -1)
+        numbers = parameters.astype(signal.dtype)
+        for place, layer in enumerate(layers(numbers, self.all_widths, self.biases)):
+            signal = (activation(signal) if place else signal) @ layer.weights
+            if layer.biases is not None:
+                signal = signal + jnp.broadcast_to(layer.biases, signal.shape)
+        return OUTPUTS[self.output].function(signal[..., 0])
+
+    def evaluate(
+        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
+    ) -> Array:
+        """Computes the network on what the view shows, summed over each example's elements."""
+        return evaluate_family(self.family(), parameters, view, outputs, targets)
+
+    def expression(self, parameters: tuple[float, ...]) -> Expression:
+        """Raises `InvalidInputError`: a network is no formula."""
+        del parameters
+        raise no_formula(self.kind)
+
+    def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
+        """Names widths, activations and how many numbers there are."""
+        del parameters, digits
+        widths = "-".join(map(str, self.all_widths))
+        kind = "weights and biases" if self.biases else "weights"
+        return (
+            f"network {widths} of {', '.join(self.variables)}, {self.activation}, {self.output}; "
+            f"{self.parameter_count} {kind}"
+        )
+
+    def code(self, parameters: tuple[float, ...], library: Library) -> str:
+        """Prints source of one Python expression over the variables, weights as nested lists."""
+        require(
+            len(parameters) == self.parameter_count,
+            f"the network has {self.parameter_count} parameters, got {len(parameters)}",
+        )
+        # In double precision, which JAX would have to be asked for.
+        parts = list(layers(np.asarray(parameters, np.float64), self.all_widths, self.biases))
+        return network_code(parts, self.variables, self.activation, self.output, library)
+
+    def as_data(self) -> dict[str, Any]:
+        """Describes the form in JSON's terms."""
+        return {
+            "widths": list(self.widths),
+            "biases": self.biases,
+            "activation": self.activation,
+            "output": self.output,
+            "variables": list(self.variables),
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "NetworkForm":
+        """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
+        require_keys(cls.kind, data, {"widths", "biases", "activation", "output", "variables"})
+        widths, activation, output = data["widths"], data["activation"], data["output"]
+        require(
+            isinstance(widths, list) and isinstance(activation, str) and isinstance(output, str),
+            "a network is described by a list of widths and the names of its activations",
+        )
+        return cls(tuple(widths), data["biases"], activation, output, variables_from_data(data))
+
+
+def ml3_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
+    """Makes ML³'s network for supervised tasks, 2–50–50–1 (its released code)."""
+    return NetworkForm(variables=variables)
+
+
+def adalfl_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
+    """Makes AdaLFL's network: 2–40–40–1 with smooth leaky ReLU (the paper).
+
+    No biases and the softplus output are *assumed*, as ML³ has them.
+    """
+    return NetworkForm((40, 40), activation="smooth_leaky_relu", variables=variables)

@@ -1,0 +1,53 @@
+"""What a row of a comparison is on one problem: a search, a hand-made loss, or nothing."""
+
+from typing import NamedTuple
+
+from jaxloss.errors import InvalidInputError
+from jaxloss.learning.inner import ExampleLoss
+from jaxloss.losses import zoo
+from jaxloss.losses.tunable import TunableLoss, fixed
+from jaxloss.losses.zoo.tunable import tunable
+from jaxloss.runs.grid.budget import widened
+from jaxloss.runs.grid.cells import Row
+from jaxloss.runs.grid.settings import GridSettings
+from jaxloss.search.registry import method_named
+from jaxloss.search.search import Search
+from jaxloss.search.settings import MethodSettings
+from jaxloss.tasks.task import Task
+
+
+class Unfit(NamedTuple):
+    """A row that cannot serve the problem, and why."""
+
+    reason: str
+
+
+class HandMade(NamedTuple):
+    """A loss that is trained as it is, and tuned with its own parameters."""
+
+    loss: ExampleLoss
+    tunable: TunableLoss
+
+
+class Searching(NamedTuple):
+    """A method with its settings; made once, so that all seeds share its compiled programs."""
+
+    search: Search
+    settings: MethodSettings
+
+
+Contender = Unfit | HandMade | Searching
+
+
+def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
+    """Prepares a row for a problem; computes nothing yet."""
+    try:
+        if row.learned:
+            own = widened(settings.search(row.name), settings.budget)
+            return Searching(method_named(row.name).make(task, own), own)
+        entry, view = zoo.get(row.name), task.view.name
+        return HandMade(zoo.as_task_loss(entry, view), tunable(entry, view))
+    except InvalidInputError as error:
+        if row.name == task.task_loss_name:
+            return HandMade(task.task_loss, fixed(task.task_loss))
+        return Unfit(str(error))

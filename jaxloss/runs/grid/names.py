@@ -1,0 +1,55 @@
+"""Names of rows as a person writes them: methods, losses with their aliases, and shortcuts."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from jaxloss.errors import InvalidInputError, unknown_name
+from jaxloss.losses import zoo
+from jaxloss.runs.grid.reading import converted
+
+RIVALS = (
+    *("cross_entropy", "label_smoothing", "sparse_lsr", "absolute_cross_entropy", "focal"),
+    *("generalized_cross_entropy", "symmetric_cross_entropy", "mae", "mse", "huber", "log_cosh"),
+)
+"""The hand-made losses that papers on learned losses compare with."""
+
+
+def loss_shortcuts(losses: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Gives the shortcuts for hand-made losses: the usual rivals, and all that train a network."""
+    trainable = tuple(name for name in losses if name in zoo.ZOO and zoo.views_of(zoo.ZOO[name]))
+    return {"all": trainable, "rivals": RIVALS}
+
+
+def expanded(values: Any, shortcuts: Mapping[str, tuple[str, ...]]) -> Any:
+    """Puts names in the place of a shortcut, which may stand alone or among other names."""
+    listed = [values] if isinstance(values, str) and values in shortcuts else values
+    if not isinstance(listed, list | tuple) or not any(_in(one, shortcuts) for one in listed):
+        return listed
+    names = [name for one in listed for name in (shortcuts[one] if _in(one, shortcuts) else (one,))]
+    return [name for place, name in enumerate(names) if name not in names[:place]]
+
+
+def _in(value: Any, shortcuts: Mapping[str, tuple[str, ...]]) -> bool:
+    return isinstance(value, str) and value in shortcuts
+
+
+def method_name(name: Any, methods: Collection[str]) -> str:
+    """Reads the name of a method; raises `InvalidInputError` if there is none."""
+    converted(name, str, "each of methods")
+    if name not in methods:
+        raise unknown_name("method", name, methods)
+    return name
+
+
+def loss_name(name: Any, losses: Collection[str]) -> str:
+    """Reads the name or an alias of a loss; raises `InvalidInputError` if there is none."""
+    converted(name, str, "each of losses")
+    if name in losses:
+        return name
+    try:
+        canonical = zoo.get(name).name
+    except InvalidInputError:
+        canonical = name
+    if canonical not in losses:
+        raise unknown_name("loss", name, losses)
+    return canonical

@@ -1,0 +1,172 @@
+"""CSE-Autoloss: trees of many primitives, of which two cheap filters leave the promising few.
+
+Liu et al., "Loss Function Discovery for Object Detection via Convergence-Simulation Driven
+Search", https://arxiv.org/abs/2102.04700. The class branch learns on classification, from logits;
+the box branch on boxes, from the areas of intersection, union and enclosing box. Numbers of
+proposals, of trained trees and of parents are *assumed*.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, PRNGKeyArray
+
+from jaxloss.errors import require
+from jaxloss.keys import named_key
+from jaxloss.learning.compilation import jit_brief
+from jaxloss.learning.filters import Archive, empty_archive, look_up, record
+from jaxloss.learning.finalists import Finalist
+from jaxloss.losses.forms import TreeForm
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.search.cse_judging import branch_of, cse_programs
+from jaxloss.search.cse_proposals import proposer, starting_genomes
+from jaxloss.search.cse_settings import CSEAutoLossSettings
+from jaxloss.search.finals import fittest_first, judged_again, origin_of
+from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.several import as_tasks, mean_over_tasks
+from jaxloss.symbols.genome import Alphabet
+from jaxloss.tasks.task import Task
+
+
+class CSEState(NamedTuple):
+    """All that the next generation needs.
+
+    Attributes:
+        key: of the whole search.
+        generation: how many generations have been judged.
+        genomes: the best trees so far, best first; padding where there are fewer.
+        fitness: theirs; infinite for empty places.
+        archive: every tree that the filters have seen.
+    """
+
+    key: PRNGKeyArray
+    generation: Int[np.ndarray, ""]
+    genomes: Int[np.ndarray, "places capacity"]
+    fitness: Float[np.ndarray, " places"]
+    archive: Archive
+
+
+def cse_autoloss(
+    tasks: Task | Sequence[Task], settings: CSEAutoLossSettings | None = None
+) -> Search:
+    """Makes a CSE-Autoloss search.
+
+    Args:
+        tasks: classification tasks with an output for each class, or box tasks; one or several.
+        settings: *assumed* by default.
+
+    Raises:
+        InvalidInputError: the tasks are of another kind, or do not fit each other; or a formula to
+            start from cannot be read.
+    """
+    settings = settings or CSEAutoLossSettings()
+    together = as_tasks(tasks)
+    branch = branch_of(together[0])
+    alphabet = Alphabet(branch.primitives, settings.proposal.max_nodes)
+    propose = jit_brief(proposer(alphabet, settings.proposal, settings.proposals))
+    programs = cse_programs(together, settings, branch, alphabet)
+    first = starting_genomes(alphabet, settings.proposal, settings.start_from)
+    places = max(settings.parents, settings.trial.finalists)
+    steps_of_one = len(together) * settings.fitness.seeds * settings.fitness.steps
+
+    def init(key: PRNGKeyArray) -> CSEState:
+        return CSEState(
+            key,
+            np.array(0, np.int32),
+            np.full((places, alphabet.capacity), -1, np.int32),
+            np.full(places, np.inf, np.float32),
+            empty_archive(settings.proposals * settings.generations, 0),
+        )
+
+    def step(state: CSEState) -> tuple[CSEState, Info]:
+        number = int(state.generation)
+        require(
+            number < settings.generations,
+            f"the search has gone through its {settings.generations} generations",
+        )
+        key = jax.random.fold_in(named_key(state.key, "proposals"), number)
+        parents = state.genomes[: settings.parents]
+        count = int(np.sum(np.isfinite(state.fitness[: settings.parents])))
+        genomes = np.array(propose(key, parents, count))
+        if number == 0:
+            genomes[: len(first)] = first
+        hashes = np.asarray(programs.hashes(genomes))
+        rows = _new(state.archive, hashes)
+        dropped = {"archive": len(genomes) - len(rows)}
+        # A tree on its own in the archive is judged; what matters is that it is not seen again.
+        unknown = np.full((len(rows), 0), np.nan, np.float32)
+        archive = record(
+            state.archive, hashes[rows], np.full(len(rows), np.inf, np.float32), unknown
+        )
+
+        converging = rows[programs.converges(state.key, genomes[rows])]
+        dropped["not converging"] = len(rows) - len(converging)
+        scores = programs.simulates(state.key, genomes[converging])
+        order = np.argsort(-scores, kind="stable")[: settings.population]
+        chosen = converging[order[np.isfinite(scores[order])]]
+        dropped["poor in simulation"] = len(converging) - len(chosen)
+
+        fitness = np.zeros(0, np.float32)
+        if len(chosen):
+            training_key = named_key(state.key, "partial training")
+            scored = programs.train(training_key, genomes[chosen])
+            fitness = mean_over_tasks(scored, programs.scales(training_key))
+        dropped["not finite"] = int(np.sum(~np.isfinite(fitness)))
+        everyone = np.concatenate([state.genomes, genomes[chosen]])
+        values = np.concatenate([state.fitness, np.asarray(fitness, np.float32)])
+        best = np.argsort(np.where(np.isfinite(values), values, np.inf), kind="stable")[:places]
+        values = np.where(np.isfinite(values), values, np.inf)[best].astype(np.float32)
+        generation = np.array(number + 1, np.int32)
+        state = CSEState(state.key, generation, everyone[best], values, archive)
+        return state, Info(
+            generation=number,
+            best_fitness=float(state.fitness[0]),
+            best=loss_at(state, 0) if np.isfinite(state.fitness[0]) else None,
+            candidates=settings.proposals,
+            trained=len(chosen),
+            dropped=dropped,
+            training_steps=steps_of_one * len(chosen),
+        )
+
+    def loss_at(state: CSEState, place: int) -> LearnedLoss:
+        tree = alphabet.decode(state.genomes[place])
+        form = TreeForm(tree, branch.primitives.variables)
+        origin = origin_of("cse_autoloss", together)
+        return LearnedLoss(form, (1.0,) * form.parameter_count, branch.view, origin)
+
+    def entries(state: CSEState) -> list[FrontEntry]:
+        found = range(int(np.sum(np.isfinite(state.fitness))))
+        losses = [loss_at(state, place) for place in found]
+        return [
+            FrontEntry(loss, loss.form.size, float(fitness))
+            for loss, fitness in zip(losses, state.fitness, strict=False)
+        ]
+
+    def front(state: CSEState) -> list[FrontEntry]:
+        unbeaten: list[FrontEntry] = []
+        for entry in sorted(entries(state), key=lambda entry: (entry.size, entry.fitness)):
+            if all(entry.fitness < other.fitness for other in unbeaten):
+                unbeaten.append(entry)
+        return unbeaten
+
+    def finalists(state: CSEState) -> list[Finalist]:
+        losses, normalize = fittest_first(entries(state)), settings.fitness.normalize
+        return judged_again("cse_autoloss", together, settings, state.key, losses, normalize)
+
+    def best(state: CSEState) -> LearnedLoss:
+        return finalists(state)[0].loss
+
+    return Search(init, step, best, front, finalists, settings.generations, settings.proposals)
+
+
+def _new(archive: Archive, hashes: np.ndarray) -> Int[np.ndarray, " rows"]:
+    """Finds trees that neither the archive nor an earlier row has."""
+    known, seen, rows = look_up(archive, hashes), set[tuple[int, ...]](), []
+    for row, found in enumerate(known):
+        name = tuple(hashes[row].tolist())
+        if found is None and name not in seen:
+            rows.append(row)
+        seen.add(name)
+    return np.array(rows, int)
