@@ -89,7 +89,7 @@ SEEDS_AT_ONCE = 3
 """Seeds that each device trains in one call of a compiled program."""
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def trial_runner(
     task: Task, optimizer: BaseOptimizerSettings, steps: int, way: Way = "auto"
 ) -> TrialRunner:

@@ -29,11 +29,6 @@ class Findings(NamedTuple):
     comparisons: tuple[Comparison, ...]
 
     @property
-    def comparison(self) -> Comparison | None:
-        """The comparison on the first task."""
-        return self.comparisons[0] if self.comparisons else None
-
-    @property
     def winner(self) -> LearnedLoss:
         """The loss that the run hands over."""
         return self.finalists[0].loss

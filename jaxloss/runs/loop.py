@@ -32,7 +32,7 @@ from jaxloss.runs.records import (
     write_results,
 )
 from jaxloss.runs.report import write_report
-from jaxloss.runs.settings import RunSettings, settings_data
+from jaxloss.runs.settings import RunSettings, is_relative, score_name, settings_data
 from jaxloss.runs.summary import print_summary
 from jaxloss.runs.words import plural
 from jaxloss.search.registry import method_named
@@ -195,19 +195,21 @@ def _overview(
 ) -> Overview:
     metric = tasks[0].metric
     better = "higher" if metric.higher_is_better else "lower"
+    relative = ", judged relative to the task loss's" if is_relative(settings.search) else ""
     models = dict.fromkeys(task.model.name for task in tasks)
     kind, processes = jax.devices()[0].device_kind, jax.process_count()
     together = f" in {plural(processes, 'process', 'processes')}" if processes > 1 else ""
     lines = (
         *dict.fromkeys(f"task     {task.name}: {_examples(task)}" for task in tasks),
-        f"model    {', '.join(models)}; metric {metric.name} ({better} is better); "
+        f"model    {', '.join(models)}; metric {metric.name} ({better} is better{relative}); "
         f"task loss {tasks[0].task_loss_name}",
         f"search   {settings.method}: {plural(search.steps, 'generation')} of "
         f"{plural(search.candidates, 'candidate')}, seed {settings.seed}",
         f"devices  {jax.device_count()} ({kind}){together}",
         f"results  {folder.path}",
     )
-    return Overview(lines, search.steps, metric.name, metric.higher_is_better)
+    score = score_name(settings.search, metric.name)
+    return Overview(lines, search.steps, score, metric.higher_is_better)
 
 
 def _examples(task: Task) -> str:

@@ -72,7 +72,7 @@ def loss_picture(path: Path, learned: LearnedLoss, task_loss: LearnedLoss) -> No
                 (task_loss, "task loss", TASK_COLOUR, "--"),
                 (learned, "learned loss", LEARNED_COLOUR, "-"),
             ):
-                curve = _scaled(panel.values(loss, panel.places))
+                curve = scaled(panel.values(loss, panel.places))
                 axes.plot(panel.places, curve, style, color=colour, label=name, linewidth=2)
             axes.set_ylim(-0.05, 1.05)
             axes.set_ylabel("loss, shifted and scaled")
@@ -174,7 +174,8 @@ _PANELS = {
 """What is drawn for losses of each view; of classes where none is named."""
 
 
-def _scaled(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " places"]:
+def scaled(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " places"]:
+    """Shifts and scales a curve to lie within 0 and 1; what is not finite becomes NaN."""
     finite = np.where(np.isfinite(values), values, np.nan)
     if np.all(np.isnan(finite)):
         return finite

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from jaxloss.runs.records import GenerationRecord
-from jaxloss.runs.words import FILTER_WORDS, cut, duration, number
+from jaxloss.runs.words import FILTER_WORDS, cut, duration, number, plural
 
 _LINE = 60
 """Characters of a formula in one line; the whole formula is in the records."""
@@ -74,7 +74,8 @@ def generation_line(overview: Overview, records: list[GenerationRecord]) -> str:
     parts = [
         f"generation {record.generation}/{overview.generations}",
         f"{overview.best(record)}" + (f": {cut(record.formula, _LINE)}" if record.formula else ""),
-        f"{record.candidates} candidates in {duration(record.seconds)} ({_rate(record)}/s)",
+        f"{plural(record.candidates, 'candidate')} in {duration(record.seconds)} "
+        f"({_rate(record)}/s)",
         f"dropped: {_dropped(record)}",
     ]
     left = time_left(records, overview.generations)

@@ -24,13 +24,14 @@ class GenerationRecord(NamedTuple):
     Attributes:
         generation: its number, from 1.
         best_fitness: lowest fitness so far; None while nothing survived.
-        formula: the loss that has it.
-        size: nodes of its tree.
-        candidates: trees of this generation.
+        formula: the loss that has it, or how it is described if it is no formula.
+        size: nodes of its tree, or how many parameters it has where it is no tree.
+        candidates: losses of this generation.
         trained: how many of them were trained.
         dropped: how many each filter dropped.
         training_steps: steps of inner training that were taken.
-        curve: values of a loss that is no formula, at `CURVE_PLACES`; None for a formula.
+        curve: values of a loss that is no formula, at `CURVE_PLACES`, a row for each target; None
+            for a formula, and for views without places. Values that are not finite are None.
         seconds: what the generation took.
     """
 
@@ -42,7 +43,7 @@ class GenerationRecord(NamedTuple):
     trained: int
     dropped: dict[str, int]
     training_steps: int
-    curve: list[list[float]] | None
+    curve: list[list[float | None]] | None
     seconds: float
 
 
@@ -71,14 +72,17 @@ CURVE_PLACES = {
 """Where a loss that is no formula is written down: predictions, and targets, for each view."""
 
 
-def _curve(loss: LearnedLoss) -> list[list[float]] | None:
+def _curve(loss: LearnedLoss) -> list[list[float | None]] | None:
     """Computes a loss over the predictions, a row for each target."""
     if loss.view not in CURVE_PLACES:
         return None
     places, targets = CURVE_PLACES[loss.view]
     f, y = np.meshgrid(np.array(places, np.float32), np.array(targets, np.float32))
     values = loss.family.apply(jnp.asarray(loss.parameters), jnp.asarray(f), jnp.asarray(y))
-    return [[float(f"{value:.6g}") for value in row] for row in np.asarray(values).tolist()]
+    return [
+        [finite_or_none(float(f"{value:.6g}")) for value in row]
+        for row in np.asarray(values).tolist()
+    ]
 
 
 def append_record(path: Path, record: GenerationRecord) -> None:

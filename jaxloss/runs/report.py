@@ -1,17 +1,14 @@
 """The report of a run: the formula, the evidence, the way there, and code to paste."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from jaxloss.runs import plots, sections
-from jaxloss.runs.document import (
-    Block,
-    Paragraph,
-    Picture,
-    as_html,
-    as_markdown,
-)
+from jaxloss.runs import changes, evidence, plots, sections
+from jaxloss.runs.comparison import Comparison
+from jaxloss.runs.document import Block, Paragraph, Picture, as_html, as_markdown
 from jaxloss.runs.findings import Findings, outcome
 from jaxloss.runs.folder import RunFolder, write_atomically
+from jaxloss.runs.settings import score_name
 
 
 def write_report(
@@ -19,15 +16,18 @@ def write_report(
 ) -> None:
     """Draws the pictures and writes ``report.html`` and ``report.md``."""
     folder.pictures.mkdir(exist_ok=True)
-    pictures = _pictures(folder.pictures, findings, metric, higher_is_better)
+    score = score_name(findings.settings.search, metric)
+    pictures = _pictures(folder.pictures, findings, score, higher_is_better)
+    trainings = _training_pictures(folder.pictures, findings.comparisons)
     title = f"jaxloss: {findings.settings.task} with {findings.settings.method}"
     blocks: list[Block] = [
         Paragraph(outcome(findings), strong=True),
         *sections.formula_section(findings),
-        *sections.comparison_section(findings.comparison, pictures),
+        *evidence.comparison_sections(findings.comparisons, trainings),
         *sections.loss_curves_section(pictures),
-        *sections.finalists_section(findings.finalists, higher_is_better, metric),
-        *sections.front_section(findings, pictures, higher_is_better, metric),
+        *changes.change_section(findings, folder.pictures),
+        *sections.finalists_section(findings, higher_is_better, score),
+        *sections.front_section(findings, pictures, higher_is_better, score),
         *sections.funnel_section(findings.records, pictures),
         *sections.paste_section(findings.winner),
         *sections.repeat_section(findings.settings),
@@ -37,20 +37,32 @@ def write_report(
 
 
 def _pictures(
-    folder: Path, findings: Findings, metric: str, higher_is_better: bool
+    folder: Path, findings: Findings, score: str, higher_is_better: bool
 ) -> dict[str, Picture]:
-    comparison = findings.comparison
     fitness, front = folder / "fitness.png", folder / "front.png"
-    plots.fitness_picture(fitness, findings.records, metric, higher_is_better)
-    plots.front_picture(front, findings.front, metric, higher_is_better)
+    plots.fitness_picture(fitness, findings.records, score, higher_is_better)
     pictures = {
-        "fitness": Picture(fitness, f"Best {metric} so far over the generations"),
-        "front": Picture(front, f"Size of the formula against {metric}"),
+        "fitness": Picture(fitness, f"Best {score} so far over the generations"),
     }
-    if comparison is not None:
-        loss, training = folder / "loss.png", folder / "training.png"
+    if len(findings.front) > 1:
+        plots.front_picture(front, findings.front, score, higher_is_better)
+        pictures["front"] = Picture(front, f"Size of the loss against {score}")
+    # Every comparison is of the same two losses.
+    for comparison in findings.comparisons[:1]:
+        loss = folder / "loss.png"
         plots.loss_picture(loss, comparison.learned, comparison.task_loss)
-        plots.training_picture(training, comparison)
         pictures["loss"] = Picture(loss, "The learned loss beside the task loss as curves")
-        pictures["training"] = Picture(training, f"{metric} during training under both losses")
+    return pictures
+
+
+def _training_pictures(folder: Path, comparisons: Sequence[Comparison]) -> list[Picture]:
+    pictures = list[Picture]()
+    for number, comparison in enumerate(comparisons, 1):
+        several = len(comparisons) > 1
+        path = folder / (f"training-{number}.png" if several else "training.png")
+        plots.training_picture(path, comparison)
+        where = f" on {comparison.where}" if several else ""
+        pictures.append(
+            Picture(path, f"{comparison.metric} during training{where} under both losses")
+        )
     return pictures

@@ -4,16 +4,14 @@ import json
 
 import numpy as np
 
-from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
-from jaxloss.runs.comparison import Comparison, p_text
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
 from jaxloss.runs.findings import Findings
 from jaxloss.runs.paste import paste_code
 from jaxloss.runs.records import GenerationRecord, made_with
-from jaxloss.runs.settings import RunSettings, command, settings_data
-from jaxloss.runs.statistics import summarise
+from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
 
 _VIEW_WORDS = {
@@ -43,10 +41,12 @@ def formula_section(findings: Findings) -> list[Block]:
                 "the code below hold its numbers in full."
             ),
         ]
-    quotient = " a / b stands for a / sqrt(1 + b²)." if " / " in loss.formula() else ""
+    formula = loss.formula()
+    quotient = " a / b stands for a / sqrt(1 + b²)." if " / " in formula else ""
+    quotient += " ratio(a, b) stands for the plain a / b." if "ratio(" in formula else ""
     return [
         heading,
-        Code(f"loss({', '.join(view_named(loss.view).variables)}) = {loss.formula()}"),
+        Code(f"loss({', '.join(view_named(loss.view).variables)}) = {formula}"),
         Paragraph(
             f"Here {meaning}.{quotient} Numbers are rounded; loss.json and the code below hold "
             "them in full."
@@ -58,75 +58,6 @@ def formula_section(findings: Findings) -> list[Block]:
         Code(str(loss.sympy())),
         Code(loss.latex(), "latex"),
     ]
-
-
-def comparison_table(comparison: Comparison, interval: bool = True) -> Table:
-    """Sets the two losses side by side: mean ± standard deviation over seeds, and the test."""
-    rows = []
-    for split, name in (("test", "test split"), ("valid", "validation split")):
-        result = getattr(comparison, split)
-        sides = [
-            mean_and_deviation(*summarise(getattr(trials, split))[:2])
-            for trials in (comparison.task_trials, comparison.learned_trials)
-        ]
-        middle = [number(result.difference, 3)]
-        if interval:
-            middle.append(f"{number(result.low, 3)} to {number(result.high, 3)}")
-        rows.append((name, *sides, *middle, p_text(result.p)))
-    middle = ["difference"] + (["95 % interval"] if interval else [])
-    return Table((comparison.metric, "task loss", "learned loss", *middle, "paired p"), tuple(rows))
-
-
-def comparison_section(comparison: Comparison | None, pictures: dict[str, Picture]) -> list[Block]:
-    """Shows the evidence: both losses over all seeds."""
-    if comparison is None:
-        return []
-    direction = "higher" if comparison.higher_is_better else "lower"
-    seeds = tuple(
-        (str(seed + 1), *(number(float(values[seed])) for values in columns))
-        for columns in [
-            (
-                comparison.task_trials.test,
-                comparison.learned_trials.test,
-                comparison.task_trials.valid,
-                comparison.learned_trials.valid,
-            )
-        ]
-        for seed in range(comparison.seeds)
-    )
-    return [
-        Heading("Comparison with the task loss"),
-        Paragraph(
-            f"{plural(comparison.seeds, 'training')} of {comparison.steps} steps under each loss, "
-            "from the same networks and batches in pairs, none of which the search has seen. "
-            f"Task loss: {comparison.task_loss.formula()}. "
-            f"Learned loss: {comparison.learned.formula()}. "
-            f"Mean ± standard deviation over seeds; {direction} is better. "
-            f"p is that of the paired t-test.{_unit(comparison)}"
-        ),
-        comparison_table(comparison),
-        Paragraph("Seed by seed:"),
-        Table(
-            (
-                "seed",
-                "task loss, test",
-                "learned loss, test",
-                "task loss, validation",
-                "learned loss, validation",
-            ),
-            seeds,
-        ),
-        pictures["training"],
-    ]
-
-
-def _unit(comparison: Comparison) -> str:
-    if comparison.learned.view != "identity":
-        return ""
-    return (
-        " Targets are standardised: errors are in standard deviations of the training targets, "
-        "squared errors in their squares."
-    )
 
 
 def loss_curves_section(pictures: dict[str, Picture]) -> list[Block]:
@@ -142,9 +73,7 @@ def loss_curves_section(pictures: dict[str, Picture]) -> list[Block]:
     ]
 
 
-def finalists_section(
-    finalists: list[Finalist], higher_is_better: bool, metric: str
-) -> list[Block]:
+def finalists_section(findings: Findings, higher_is_better: bool, score: str) -> list[Block]:
     """Lists the losses that were trained again, the task loss among them."""
     sign = -1.0 if higher_is_better else 1.0
     rows = tuple(
@@ -159,21 +88,29 @@ def finalists_section(
             ),
             finalist.loss.formula(),
         )
-        for place, finalist in enumerate(finalists)
+        for place, finalist in enumerate(findings.finalists)
     )
     return [
         Heading("Finalists"),
         Paragraph(
             "The best losses of the search and the task loss, each trained again with fresh seeds; "
-            f"the first is handed over. {metric} on the validation split, mean ± standard "
-            "deviation."
+            f"the first is handed over. {score} on the validation split, mean ± standard "
+            f"deviation.{_meaning(findings, score)}"
         ),
-        Table(("", "loss", metric, "formula"), rows),
+        Table(("", "loss", score, "formula"), rows),
     ]
 
 
+def _meaning(findings: Findings, score: str) -> str:
+    settings, several = findings.settings, len(findings.comparisons) > 1
+    if is_relative(settings.search):
+        where = " on each task; the mean over the tasks is shown" if several else ""
+        return f" {score} is the metric divided by what the task loss reaches{where}."
+    return " The mean over the tasks is shown." if several else ""
+
+
 def front_section(
-    findings: Findings, pictures: dict[str, Picture], higher_is_better: bool, metric: str
+    findings: Findings, pictures: dict[str, Picture], higher_is_better: bool, score: str
 ) -> list[Block]:
     """Lists the losses that no smaller one beats."""
     sign = -1.0 if higher_is_better else 1.0
@@ -187,8 +124,8 @@ def front_section(
             "Losses that no smaller one beats, by the short trainings of the search. These values "
             "are the best of many, so expect longer trainings to come out less far apart."
         ),
-        Table(("size", metric, "formula"), rows),
-        pictures["front"],
+        Table(("size", score, "formula"), rows),
+        *([pictures["front"]] if "front" in pictures else []),
     ]
 
 
@@ -197,6 +134,7 @@ def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]
     candidates = sum(record.candidates for record in records)
     trained = sum(record.trained for record in records)
     names = list(dict.fromkeys(name for record in records for name in record.dropped))
+    sifted = sum(sum(record.dropped.values()) for record in records) > 0
     rows = [("candidates", str(candidates), "")]
     trained_row = ("trained with", str(trained), "a network was trained and scored")
     for name in names:
@@ -210,8 +148,8 @@ def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]
     return [
         Heading("The search"),
         Paragraph(
-            f"{plural(len(records), 'generation')} took {duration(seconds)}, compilation included. "
-            "Most candidates are dropped by cheap tests before a network is trained with them:"
+            f"{plural(len(records), 'generation')} took {duration(seconds)}, compilation included."
+            + (" What became of the candidates:" if sifted else " No candidate was dropped.")
         ),
         Table(("", "count", "meaning"), tuple(rows)),
         pictures["fitness"],
@@ -225,11 +163,17 @@ def paste_section(loss: LearnedLoss) -> list[Block]:
         if loss.view == "identity"
         else ""
     )
+    online = (
+        " The code is the loss as a training starts with it; to go on learning while it trains, as "
+        "it did here, it needs jaxloss."
+        if isinstance(loss.form, OnlineForm)
+        else ""
+    )
     return [
         Heading("Code to paste"),
         Paragraph(
             "JAX: take jax.grad of jnp.mean(learned_loss(outputs, targets)) and hand it to any "
-            f"optax optimiser.{scaled}"
+            f"optax optimiser.{scaled}{online}"
         ),
         Code(paste_code(loss, "jax"), "python"),
         Paragraph("PyTorch: learned_loss(model(inputs), targets).mean().backward()."),

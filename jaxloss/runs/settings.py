@@ -10,7 +10,7 @@ from typing import Any
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.search.registry import METHODS, method_named
-from jaxloss.search.settings import MethodSettings
+from jaxloss.search.settings import MethodSettings, PopulationSettings
 from jaxloss.tasks.registry import TaskSettings
 
 Flat = dict[str, Any]
@@ -32,9 +32,10 @@ class RunSettings:
     """
 
     task: str = "diabetes"
-    """What `jaxloss.load_task` takes: a bundled name, a file, or tfds:NAME."""
+    """What `jaxloss.load_tasks` takes: a bundled name, a file, boxes or tfds:NAME; or several of
+    these joined by commas, to be judged on together."""
     problem: TaskSettings = field(default_factory=TaskSettings)
-    """Network, metric and splits."""
+    """Network (several joined by commas are judged on together), metric and splits."""
     method: str = "evomal"
     """How losses are searched for."""
     search: MethodSettings = field(default_factory=default_search)
@@ -58,6 +59,16 @@ class RunSettings:
     def folder(self) -> Path:
         """Where the run keeps its files."""
         return Path(self.out) if self.out else default_folder(self.task, self.method, self.seed)
+
+
+def is_relative(search: MethodSettings) -> bool:
+    """Says whether fitness is the metric divided by what the task loss reaches."""
+    return isinstance(search, PopulationSettings) and search.fitness.normalize
+
+
+def score_name(search: MethodSettings, metric: str) -> str:
+    """Names what fitness is, given the name of the metric."""
+    return f"relative {metric}" if is_relative(search) else metric
 
 
 def require_seed(seed: int) -> None:
@@ -137,7 +148,14 @@ def command(settings: RunSettings) -> str:
     if preset != "default":
         words += ["--preset", preset]
     for name in differing:
-        value = values[name]
-        words.append("--" + name.replace("_", "-"))
-        words += [str(item) for item in value] if isinstance(value, list) else [str(value)]
+        words += _flag(name.replace("_", "-"), values[name])
     return shlex.join(words)
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    """Writes a flag with its values; ``--fitness.normalize``, ``--fitness.no-normalize``."""
+    if isinstance(value, bool):
+        group, dot, own = name.rpartition(".")
+        return [f"--{group}{dot}{'' if value else 'no-'}{own}"]
+    items = value if isinstance(value, list) else [value]
+    return [f"--{name}", *map(str, items)]

@@ -5,9 +5,9 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from jaxloss.runs.comparison import Comparison
+from jaxloss.runs.evidence import comparison_table
 from jaxloss.runs.findings import Findings, outcome
 from jaxloss.runs.folder import RunFolder
-from jaxloss.runs.sections import comparison_table
 from jaxloss.runs.words import plural
 
 
@@ -30,16 +30,18 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 def print_summary(console: Console, findings: Findings, folder: RunFolder) -> None:
     """Prints what a run came to."""
     console.print()
-    if findings.comparison is not None:
-        print_comparison(console, findings.comparison)
+    for comparison in findings.comparisons:
+        if len(findings.comparisons) > 1:
+            console.print(Text(comparison.where))
+        print_comparison(console, comparison)
     console.print(Text(outcome(findings), style="bold"), soft_wrap=True)
     first = findings.finalists[0]
     name = "learned loss" if first.learned else "task loss"
     lines = [f"{name}: {first.loss.formula()}"]
     if first.loss.is_symbolic:
         lines.append(f"simplified: {first.loss.sympy()}")
-    if not first.learned and findings.comparison is not None:
-        lines.append(f"best learned loss: {findings.comparison.learned.formula()}")
+    if not first.learned and findings.comparisons:
+        lines.append(f"best learned loss: {findings.comparisons[0].learned.formula()}")
     lines += [f"saved as: {folder.loss}", f"report:   {folder.report}"]
     for line in lines:
         console.print(Text(line), soft_wrap=True)

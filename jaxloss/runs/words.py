@@ -13,7 +13,7 @@ class FilterWords(NamedTuple):
 
 FILTER_WORDS = {
     "archive": FilterWords(
-        "seen before", "the same formula was judged earlier; its result is used again"
+        "seen before", "the same formula came up earlier; what was found then still holds"
     ),
     "rejected before": FilterWords(
         "hopeless", "predictions that minimise it do not score better (tested before tuning)"
@@ -27,6 +27,16 @@ FILTER_WORDS = {
     ),
     "outrun": FilterWords(
         "outrun", "others did better after the same part of the training, which it left there"
+    ),
+    "not converging": FilterWords(
+        "not converging",
+        "along ways to the right predictions it does not fall, or it has no rest there "
+        "(tested on made-up predictions, without a network)",
+    ),
+    "poor in simulation": FilterWords(
+        "poor in simulation",
+        "made-up predictions that minimise it, without a network, come out less right than under "
+        "others of its generation",
     ),
     "not finite": FilterWords(
         "failed in training", "of those trained with: the result was not a finite number"

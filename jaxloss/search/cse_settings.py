@@ -27,6 +27,10 @@ class CSEAutoLossSettings(PopulationSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require(
+            self.fitness.rungs == 1,
+            f"only EvoMAL's trees race: expected 1 fitness rung, got {self.fitness.rungs}",
+        )
         require(self.parents >= 1, f"parents must be 1 or more, got {self.parents}")
         require(
             self.proposals >= self.population,

@@ -29,8 +29,8 @@ class FlatVerdicts(NamedTuple):
 
     Attributes:
         fitness: lower is better; infinite where the training failed or a filter dropped it.
-        ranking: what a strategy is told: the fitness, and for rejected candidates a value behind
-            all trained ones, the lower the less hopeless.
+        ranking: what a strategy is told: the fitness, infinite where the training failed, and for
+            rejected candidates a value behind all finite ones, the lower the less hopeless.
         trained: whether the candidate was trained with.
         dropped: how many each filter took out.
         training_steps: steps of inner training that were taken.
@@ -44,6 +44,10 @@ class FlatVerdicts(NamedTuple):
 
 
 FlatJudge = Callable[[PRNGKeyArray, Float[np.ndarray, "candidates parameters"]], FlatVerdicts]
+
+
+LARGEST = 1e30
+"""Fitness beyond which all candidates are as hopeless as rejected ones, far from overflow."""
 
 
 class _TaskPrograms(NamedTuple):
@@ -140,9 +144,9 @@ def _task_programs(
 
 
 def _behind(fitness: np.ndarray, gains: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """Puts rejected candidates behind all trained ones, in the order of their gains."""
+    """Puts rejected candidates behind all finite ones, in the order of their gains."""
     ends = fitness[np.isfinite(fitness)]
-    worst = float(ends.max()) if len(ends) else 0.0
+    worst = min(float(ends.max()), LARGEST) if len(ends) else 0.0
     ranking = np.array(fitness, np.float64)
     rejected = np.flatnonzero(~trained)
     order = np.argsort(np.argsort(-gains[rejected], kind="stable"), kind="stable")

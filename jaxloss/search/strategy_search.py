@@ -1,7 +1,8 @@
 """The search that evolution strategies share: ask for parameters of a family, judge them, tell.
 
-The generation is judged in one program; a parameter vector that no filter passed is told as worse
-than all that were trained, so that no strategy ever learns from a point that was not evaluated.
+The generation is judged in one program; a parameter vector that the rejection test drops is told as
+worse than all whose training ended well, so that every point a strategy hears of was evaluated: by
+the test or by a training.
 """
 
 from dataclasses import dataclass, field

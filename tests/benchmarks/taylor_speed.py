@@ -7,8 +7,8 @@ trained, and once with jaxloss's rejection test before the training.
 
 The rival (`sequential.taylor`) takes a sample of what the first of these searches asked for, spread
 evenly over its generations, through the test and through the training, whatever the test says. Its
-time for a candidate is that of the training; with the test it is the test's, and the training's
-times the share that jaxloss's search trained. What its CMA-ES itself takes is left out.
+time for a candidate is the training's, with the test the test's and the training's times the share
+that jaxloss's search trained. What its CMA-ES takes is left out.
 """
 
 import os
@@ -31,10 +31,8 @@ from jaxloss.tasks import SupervisedTask, TaskSettings, load_task
 Order = Literal["never", "before"]
 
 PUBLISHED: Order = "never"
-"""When hopeless losses are rejected in the published algorithm."""
-
 ORDERS: tuple[Order, ...] = (PUBLISHED, "before")
-"""When hopeless losses are rejected: never, or before the training."""
+"""When hopeless losses are rejected: never, as published, or before the training."""
 
 
 class Searched(NamedTuple):
@@ -45,8 +43,7 @@ class Searched(NamedTuple):
         compilation: what of it went into compilation.
         first_generation: wall-clock seconds of the first generation, compilation included.
         asked: all candidates, in order.
-        trained: share of them that was trained.
-        finite: share of them that has a fitness.
+        trained, finite: share of them that was trained, and that has a fitness.
         best: fitness of the fittest.
     """
 
@@ -61,16 +58,15 @@ class Searched(NamedTuple):
     def each(self, compilation: bool) -> Cost:
         """Cost of a candidate, compilation included or not."""
         spared = Cost(0.0, 0.0) if compilation else self.compilation
-        pairs = zip(self.first, spared, strict=True)
-        return Cost(*((whole - part) / len(self.asked) for whole, part in pairs))
+        count = len(self.asked)
+        return Cost(*((a - b) / count for a, b in zip(self.first, spared, strict=True)))
 
 
 class RivalCosts(NamedTuple):
     """What the rival took for each candidate of the sample.
 
     Attributes:
-        test: the rejection test.
-        training: partial training.
+        test, training: of each candidate.
         threads: how many PyTorch used: one, or as many as there are cores, whichever is faster.
     """
 
@@ -120,9 +116,9 @@ def rows(
             fitness=FitnessSettings(steps=counts.training),
         )
         searches[when] = _searched(loaded, settings, repeated, seed)
+    chosen = spread_sample(searches[PUBLISHED].asked, sample, seed)
     against: dict[Order, rival.Estimate] = {}
     if rival.is_installed():
-        chosen = spread_sample(searches[PUBLISHED].asked, sample, seed)
         costs = _rival_costs(loaded, chosen, counts, seed)
         against = {
             when: costs.estimate(when != PUBLISHED, search.trained)
@@ -135,7 +131,7 @@ def rows(
         | {
             "program": f"PyTorch, {one.threads} thread" + (one.threads > 1) * "s",
             "order": when,
-            "candidates": sample,
+            "candidates": len(chosen),
             "trained": searches[when].trained,
             "ms": 1e3 * one.seconds,
             "error": 1e3 * one.error,
@@ -171,9 +167,9 @@ def _searched(
         search = taylorglo(task, settings)
     first = list(_generations(search, seed, settings.generations))
     candidates = np.concatenate(asked)
-    again = [cost for _, cost in _generations(search, seed, repeated)]
     costs = [cost for _, cost in first]
-    cold, warm = _total(costs[: len(again)]), _total(again)
+    cold = _total(costs[:repeated])
+    warm = _total([cost for _, cost in _generations(search, seed, repeated)])
     trained = sum(info.trained for info, _ in first)
     broken = sum(info.dropped["not finite"] for info, _ in first)
     return Searched(

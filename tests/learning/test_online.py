@@ -69,9 +69,7 @@ def test_the_meta_gradient_of_a_step_is_that_of_a_finite_difference():
     bind = family_binding(form, task.view)
     params = jnp.array([0.1, -0.2, 0.3, 1.0, 0.1, 0.2, -0.3, 0.1])
     drawn = draw_online(KEY, task, OPTIMIZER, task.train, task.valid, 5)
-    step = jax.jit(
-        online_stepper(task, OPTIMIZER, 1e-3, bind, drawn, task.train, task.valid)
-    )
+    step = jax.jit(online_stepper(task, OPTIMIZER, 1e-3, bind, drawn, task.train, task.valid))
     number = 2
     start = start_online(drawn, params, 1e-3)
     after = step(start, jnp.array(number))
@@ -163,9 +161,7 @@ def test_a_step_of_the_loss_that_is_not_finite_is_left_out():
 
     variables, _, params = run(task, broken, [0.0, 2.0], 0.1, 24)
     assert params.tolist() == [0.0, 2.0]
-    expected, _ = train(
-        KEY, task.model, OPTIMIZER, shifted_square(jnp.zeros(1)), task.train, 24
-    )
+    expected, _ = train(KEY, task.model, OPTIMIZER, shifted_square(jnp.zeros(1)), task.train, 24)
     jax.tree.map(
         lambda own, other: np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-6),
         variables,

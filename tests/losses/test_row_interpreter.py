@@ -69,9 +69,7 @@ def forest(request: pytest.FixtureRequest) -> Forest:
 
     def sweep(genome: Array, cotangent: Array, *variables: Array) -> tuple[Array, tuple]:
         program = assemble(alphabet, genome)
-        values, pull = jax.vjp(
-            lambda *seen: interpret_rows(alphabet, program, *seen), *variables
-        )
+        values, pull = jax.vjp(lambda *seen: interpret_rows(alphabet, program, *seen), *variables)
         return values, pull(cotangent)
 
     variables = tuple(draw() for _ in primitives.variables)

@@ -20,6 +20,7 @@ from jaxloss.runs.grid.ranking import (
     observations,
     stand,
 )
+from jaxloss.runs.grid.runner import GridResult, run_grid
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
 from jaxloss.runs.grid.store import find_cells, load_cells, locked, write_cell
 from jaxloss.runs.grid.tables import GridTable, grid_table
@@ -31,6 +32,7 @@ __all__ = [
     "CellResult",
     "FinishedCell",
     "GridBudget",
+    "GridResult",
     "GridSettings",
     "GridTable",
     "JudgedProblem",
@@ -50,6 +52,7 @@ __all__ = [
     "observations",
     "problem_spec",
     "read_grid_file",
+    "run_grid",
     "stand",
     "transfer_standing",
     "write_cell",

@@ -47,7 +47,8 @@ def write_outcome(
     write_atomically(folder / SETTINGS_FILE, settings_text(settings))
     write_cells(folder / "cells.csv", cells, judged)
     found = [*standings(settings, arena, cells), *transfer_standings(arena, cells, moved)]
-    blocks: list[Block] = [*findings(found), *_tables(folder, found)]
+    blocks: list[Block] = [*_unfinished(settings, arena, cells)]
+    blocks += [*findings(found), *_tables(folder, found)]
     blocks += [*learned_losses(arena, cells), *spent(arena, cells)]
     blocks += [Heading("How it was compared"), *map(Paragraph, fairness(settings))]
     blocks += [
@@ -65,6 +66,15 @@ def write_outcome(
     say_line(console, _LEGEND)
     say_line(console, f"report:   {report}")
     return report
+
+
+def _unfinished(settings: GridSettings, arena: Arena, cells: Sequence[FinishedCell]) -> list[Block]:
+    """Warns of a comparison that was reported on before its end."""
+    count = len(list(settings.cells(arena.added)))
+    if len(cells) == count:
+        return []
+    text = f"Not finished: {count - len(cells)} of {plural(count, 'cell')} are missing."
+    return [Paragraph(text, strong=True)]
 
 
 def _tables(folder: Path, found: Sequence[Named]) -> list[Block]:

@@ -86,7 +86,7 @@ def transfer_standings(
     for problems in views.values():
         names = {problem.spec.name for problem in problems}
         own = [one for one in moved if one.source in names and one.target in names]
-        if len(problems) < 2 or not own:
+        if all(one.source == one.target for one in own):
             continue
         standing = transfer_standing([problem.judged for problem in problems], own, usual)
         kind = problems[0].kind

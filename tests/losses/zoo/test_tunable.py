@@ -23,7 +23,7 @@ PAIRS = {
     (name, parameter.name): parameter
     for name in zoo.names()
     for parameter in zoo.get(name).parameters
-    if set(zoo.views_of(zoo.get(name))) & set(OUTPUTS)
+    if zoo.views_of(zoo.get(name))
 }
 
 

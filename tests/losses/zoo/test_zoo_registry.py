@@ -18,7 +18,7 @@ from jaxloss.symbols import parse
 
 EVERY = pytest.mark.parametrize("name", zoo.ZOO)
 WRITTEN = [name for name, loss in zoo.ZOO.items() if loss.form]
-OUTPUTS = {"identity": (5, 2), "sigmoid": (5, 1), "softmax": (5, 3)}
+OUTPUTS = {"identity": (5, 2), "sigmoid": (5, 1), "softmax": (5, 3), "boxes": (5, 4)}
 
 
 def outputs_and_targets(view: str) -> tuple[jax.Array, jax.Array]:
@@ -27,6 +27,7 @@ def outputs_and_targets(view: str) -> tuple[jax.Array, jax.Array]:
         "identity": jax.random.normal(jax.random.key(4), OUTPUTS[view]),
         "sigmoid": jnp.array([0, 1, 1, 0, 1]),
         "softmax": jnp.array([2, 0, 1, 1, 0]),
+        "boxes": jnp.array([[24.0, 20.0, 40.0 + width, 44.0] for width in range(5)]),
     }
     return outputs, targets[view]
 
@@ -173,6 +174,7 @@ def test_losses_train_supervised_tasks_or_say_why_not(name: str):
         ("nll", "softmax", "cross_entropy"),
         ("kl", "softmax", "cross_entropy"),
         ("energy_nll", "softmax", "cross_entropy"),
+        ("giou", "boxes", "giou"),
     ],
 )
 def test_the_usual_losses_are_the_task_losses(name: str, view: str, task_loss: str):
@@ -197,7 +199,8 @@ def test_training_losses_say_why_they_do_not_fit():
         "zero_one": "its gradient is 0",
         "mbe": "no minimum",
         "msle": "at least 0",
-        "giou": "boxes",
+        "giou": "fits tasks of view boxes",
+        "cse_a_class": "overlaps of boxes",
         "cam": "anchors",
         "triplet": "compares",
         "wgan_critic": "generative",
