@@ -35,8 +35,9 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss --version             print the version
 
-TASK is a bundled data set (diabetes, breast_cancer, wine, digits), a .csv, .parquet or .npz file
-with --target COLUMN, or tfds:NAME. A first look takes a minute:
+TASK is a bundled data set (diabetes, breast_cancer, wine, digits), simulated boxes, a .csv,
+.parquet or .npz file with --target COLUMN, or tfds:NAME; several joined by commas. A first look
+takes a minute:
 
   jaxloss search --preset quick
 
@@ -57,11 +58,13 @@ class SearchArguments(Generic[_Method]):
     """
 
     task: Annotated[str, tyro.conf.Positional] = "diabetes"
-    """diabetes, breast_cancer, wine or digits; a .csv, .parquet or .npz file; or tfds:NAME."""
+    """diabetes, breast_cancer, wine, digits or boxes; a .csv, .parquet or .npz file; or tfds:NAME;
+    several joined by commas for one loss that serves them all."""
     preset: Preset = "default"
     """Where the other settings start: a minute's look, an earnest search, or the paper's."""
     method: str = "evomal"
-    """How losses are searched for: evomal or gp_lfl."""
+    """How losses are searched for: evomal, gp_lfl, ml3, taylorglo, glo, arl, cse_autoloss or
+    adalfl."""
     seed: int = 0
     """Seed of everything that is drawn in the run; equal seeds give equal losses."""
     out: str | None = None

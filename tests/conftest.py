@@ -16,6 +16,7 @@ CHECKED_MODULES = (
     "jaxloss.losses.interpreter",
     "jaxloss.learning.population",
     "jaxloss.learning.unroll",
+    "jaxloss.learning.local_search",
 )
 """Modules whose annotations, shapes included, are checked at every call of the test run."""
 

@@ -3,6 +3,7 @@
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings, local_search
 from jaxloss.learning.trials import TrialSettings, trial_runner
 from jaxloss.learning.tuning import (
     TunedTraining,
@@ -10,7 +11,7 @@ from jaxloss.learning.tuning import (
     trained_with,
     tune_training,
 )
-from jaxloss.learning.unroll import LocalSearchSettings, local_search, meta_loss
+from jaxloss.learning.unroll import meta_loss
 
 __all__ = [
     "BaseOptimizerSettings",

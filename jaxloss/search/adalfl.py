@@ -20,6 +20,7 @@ from jaxloss.learning.compilation import steady_options
 from jaxloss.learning.finalists import Finalist
 from jaxloss.learning.fitness import scored
 from jaxloss.learning.inner import predict
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.online import (
     OnlineDraws,
     OnlineLearner,
@@ -27,7 +28,6 @@ from jaxloss.learning.online import (
     online_stepper,
     start_online,
 )
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import OnlineForm
 from jaxloss.losses.learned import LearnedLoss

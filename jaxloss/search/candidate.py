@@ -10,10 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from jaxloss.learning.filters import gradient_norms, improvement
 from jaxloss.learning.fitness import draw_seeds, trained_from
 from jaxloss.learning.inner import Draws, Learner, predict
-from jaxloss.learning.racing import Leg
-from jaxloss.learning.racing import advance as advance_learners
-from jaxloss.learning.unroll import (
-    Bind,
+from jaxloss.learning.local_search import (
     LocalSearchSettings,
     TunerState,
     TuningShare,
@@ -21,6 +18,9 @@ from jaxloss.learning.unroll import (
     draw_tuning,
     tuner,
 )
+from jaxloss.learning.racing import Leg
+from jaxloss.learning.racing import advance as advance_learners
+from jaxloss.learning.unroll import Bind
 from jaxloss.search.settings import PopulationSettings
 from jaxloss.tasks.task import Split, Task
 

@@ -12,7 +12,7 @@ from jaxloss.keys import named_key
 from jaxloss.learning.compilation import jit_brief
 from jaxloss.learning.filters import Archive, empty_archive
 from jaxloss.learning.finalists import Finalist
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.search.finals import fittest_first, judged_again, origin_of

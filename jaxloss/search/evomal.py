@@ -7,7 +7,7 @@ https://arxiv.org/abs/2209.08907.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search.evolution import evolution
 from jaxloss.search.search import Search
 from jaxloss.search.settings import GeneticSettings

@@ -12,8 +12,8 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.filters import Archive, look_alike, look_up, record
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.racing import behind_finishers
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.search.several import Tasks, mean_over_tasks, task_scales

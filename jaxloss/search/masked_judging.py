@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt32
 
 from jaxloss.keys import named_key
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.tree import fresh_weights
 from jaxloss.search.candidate import Part, candidate_way, tuning_way

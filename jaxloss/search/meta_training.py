@@ -15,8 +15,8 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.finalists import Finalist
+from jaxloss.learning.local_search import LocalSearchSettings, TunerState, TuningShare
 from jaxloss.learning.population import over_population
-from jaxloss.learning.unroll import LocalSearchSettings, TunerState, TuningShare
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import Form
 from jaxloss.losses.learned import LearnedLoss

@@ -4,8 +4,8 @@ from typing import Literal, NamedTuple
 
 import jax
 
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.sizes import output_count, parameter_bytes
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.ways import chosen_way
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.tasks.task import Task

@@ -10,10 +10,10 @@ from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from jaxloss.learning.compilation import jit_brief, steady_options
 from jaxloss.learning.inner import Draws
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.racing import race
 from jaxloss.learning.structures import over_structures
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding, specialised_binding
 from jaxloss.losses.tree import fresh_weights
 from jaxloss.losses.views import View

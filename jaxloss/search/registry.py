@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 from jaxloss.errors import unknown_name
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search.adalfl import AdaLFLSettings, adalfl
 from jaxloss.search.arl import ARLSettings, arl
 from jaxloss.search.cse_autoloss import cse_autoloss

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxloss.errors import require
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.search.evolution import SizeTable, alphabet_of, front_of, grower, varier
 from jaxloss.search.masked_judging import (

@@ -11,7 +11,7 @@ import numpy as np
 from timing import Call, taking_turns, timed
 
 from jaxloss.learning import FitnessSettings, RejectionSettings, population
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses.ways import Way
 from jaxloss.search import EvoMALSettings
 from jaxloss.search.programs import candidate_programs, tuning_program

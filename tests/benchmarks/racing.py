@@ -19,9 +19,9 @@ from jaxloss.keys import named_key
 from jaxloss.learning import FitnessSettings, RejectionSettings, trial_runner
 from jaxloss.learning.finalists import task_loss_of
 from jaxloss.learning.fitness import draw_seeds
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.population import over_population
 from jaxloss.learning.racing import Leg, staying
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.search import EvoMALSettings, evomal

@@ -28,8 +28,8 @@ from population_runs import TRAINING, TUNING, programs
 from timing import Call, taking_turns
 
 from jaxloss.learning import FitnessSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.mesh import AXIS, population_mesh
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.search import EvoMALSettings
 from jaxloss.search.plan import execution_plan
 from jaxloss.tasks import SupervisedTask, TaskSettings, load_task

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from jaxloss.learning import FitnessSettings, RejectionSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols.genome import Alphabet

@@ -19,7 +19,7 @@ import rival
 from timing import Cost, timed
 
 from jaxloss.learning import FitnessSettings, RejectionSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search import EvoMALSettings, Info, Search, evomal
 from jaxloss.search.evolution import alphabet_of
 from jaxloss.tasks import SupervisedTask, TaskSettings, load_task

@@ -23,7 +23,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxloss.learning import FitnessSettings, RejectionSettings
 from jaxloss.learning.compilation import jit_brief
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search import EvoMALSettings, evomal
 from jaxloss.search.whole import whole_search
 from jaxloss.tasks import TaskSettings, load_task

@@ -14,9 +14,9 @@ from jaxloss.learning import trials
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings, draw_seeds
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.population import PopulationProgram
 from jaxloss.learning.racing import Leg
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss, TreeForm, interpreter
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.network import ml3_network

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner
+from jaxloss.learning.local_search import LocalSearchSettings, local_search
 from jaxloss.learning.segments import FEW_STEPS, rematerialised_scan
-from jaxloss.learning.unroll import LocalSearchSettings, local_search
 from jaxloss.losses import assemble, interpret
 from jaxloss.models import Model, from_functions
 from jaxloss.symbols import EVOMAL_PRIMITIVES, Alphabet, PrimitiveSet, parse

@@ -9,7 +9,8 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner, training_step
-from jaxloss.learning.unroll import LocalSearchSettings, local_search, meta_loss
+from jaxloss.learning.local_search import LocalSearchSettings, local_search
+from jaxloss.learning.unroll import meta_loss
 from jaxloss.losses import assemble, compile_expression, interpret
 from jaxloss.models import Model, from_functions, from_linen
 from jaxloss.symbols import Alphabet, parse

@@ -12,9 +12,9 @@ from jaxloss.errors import InvalidInputError
 from jaxloss.keys import named_key
 from jaxloss.learning.fitness import FitnessSettings, scored
 from jaxloss.learning.inner import BaseOptimizerSettings, predict
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.online import draw_online, train_online
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import OnlineForm
 from jaxloss.losses.network import adalfl_network

@@ -10,8 +10,8 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.finalists import Finalist
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import TreeForm
 from jaxloss.search import METHODS, Info, Search
 from jaxloss.symbols import Alphabet, parse

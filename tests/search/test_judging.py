@@ -13,7 +13,7 @@ from jaxloss.keys import named_key
 from jaxloss.learning.filters import RejectionSettings, empty_archive
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search.candidate import candidate_way
 from jaxloss.search.judging import Verdicts, tree_judge
 from jaxloss.search.settings import GeneticSettings

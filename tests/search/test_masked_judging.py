@@ -7,7 +7,7 @@ import numpy as np
 from jaxloss.learning.filters import RejectionSettings, empty_archive
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search.judging import FILTERS, tree_judge
 from jaxloss.search.masked_judging import empty_masked_archive, masked_judge
 from jaxloss.search.settings import GeneticSettings

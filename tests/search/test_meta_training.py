@@ -12,8 +12,8 @@ from jaxloss.errors import InvalidInputError
 from jaxloss.keys import named_key
 from jaxloss.learning.fitness import FitnessSettings, partial_training
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings, local_search
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.learning.unroll import LocalSearchSettings, local_search
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.network import ml3_network
 from jaxloss.search import Info, Search

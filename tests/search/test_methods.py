@@ -19,9 +19,9 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.finalists import Finalist
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.simulation import SimulationSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.learning.unroll import LocalSearchSettings
 from jaxloss.losses import LearnedLoss
 from jaxloss.losses.views import shows
 from jaxloss.search import METHODS, FrontEntry, Info, Search

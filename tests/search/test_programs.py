@@ -8,7 +8,7 @@ import pytest
 
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search.plan import execution_plan
 from jaxloss.search.programs import CandidatePrograms, candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings

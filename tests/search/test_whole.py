@@ -11,7 +11,7 @@ from jaxloss.errors import InvalidInputError
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.unroll import LocalSearchSettings
+from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search import EvoMALSettings, GPLFLSettings, Search, evomal
 from jaxloss.search.whole import WholeResult, best_losses, whole_search
 from jaxloss.symbols.variation import VariationSettings
