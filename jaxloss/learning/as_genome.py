@@ -1,6 +1,6 @@
 """Learned trees as data, so that one compiled program trains under any of them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES, CLASS_PRIMITIVES
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.tasks.task import Task
 
@@ -38,3 +39,34 @@ def genome_of(
     weights = np.ones(alphabet.capacity - 1, jnp.result_type(float))
     weights[: len(loss.parameters)] = loss.parameters
     return genome, weights
+
+
+ROW_ALPHABETS = {"logits": Alphabet(CLASS_PRIMITIVES), "boxes": Alphabet(BOX_PRIMITIVES)}
+"""What losses are made of that may hold primitives that are not elementwise, for each view."""
+
+
+class RowTree(NamedTuple):
+    """A tree for `jaxloss.losses.row_interpreter`.
+
+    Attributes:
+        view: what it sees.
+        genome: in the alphabet that `ROW_ALPHABETS` has for that view.
+    """
+
+    view: str
+    genome: Int[np.ndarray, " capacity"]
+
+
+def row_tree_of(loss: Any) -> RowTree | None:
+    """Writes a loss as a tree of such an alphabet; None if it is none, or has weights."""
+    if not isinstance(loss, LearnedLoss) or loss.view not in ROW_ALPHABETS:
+        return None
+    if not isinstance(loss.form, TreeForm) or set(loss.parameters) != {1.0}:
+        return None
+    alphabet = ROW_ALPHABETS[loss.view]
+    if loss.form.variables != alphabet.primitives.variables:
+        return None
+    try:
+        return RowTree(loss.view, alphabet.encode(loss.form.tree))
+    except InvalidInputError:
+        return None

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
-from jaxloss.learning.as_genome import genome_of
+from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
 from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
 from jaxloss.learning.online import draw_online, train_online
@@ -21,6 +21,7 @@ from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import Form, OnlineForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.row_interpreter import row_binding
 from jaxloss.losses.views import View, view_named
 from jaxloss.losses.ways import Way, chosen_way
 from jaxloss.models.model import Variables
@@ -122,6 +123,14 @@ def trial_runner(
         )
         return metric(variables, valid), metric(variables, test), curve
 
+    @lru_cache(maxsize=2)
+    def any_row_tree(view: str) -> PopulationProgram:
+        def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
+            key_data, genome = candidate
+            return one(splits, key_data, row_binding(ROW_ALPHABETS[view], view_named(view), genome))
+
+        return over_population(run, SEEDS_AT_ONCE)
+
     @lru_cache(maxsize=1)
     def any_tree() -> PopulationProgram:
         def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
@@ -172,6 +181,9 @@ def trial_runner(
         tree = genome_of(alphabet, task, loss) if tree_way == "interpreted" else None
         if tree is not None:
             return any_tree(), tree
+        row_tree = row_tree_of(loss) if tree_way == "interpreted" else None
+        if row_tree is not None:
+            return any_row_tree(row_tree.view), (row_tree.genome,)
         if not isinstance(loss, LearnedLoss) or not loss.parameters:
             return own_program(loss), ()
         parameters = np.array(loss.parameters, jnp.result_type(float))

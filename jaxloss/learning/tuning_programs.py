@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxloss.learning.as_genome import genome_of
+from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
 from jaxloss.learning.fitness import scored
 from jaxloss.learning.inner import ExampleLoss, draw, predict, stepper, train
 from jaxloss.learning.online import (
@@ -28,6 +28,7 @@ from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.form import Form
 from jaxloss.losses.forms import OnlineForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.row_interpreter import row_binding
 from jaxloss.losses.tunable import FixedBinding, TunableLoss
 from jaxloss.losses.views import View, view_named
 from jaxloss.losses.ways import chosen_way
@@ -53,6 +54,16 @@ class _AnyTree:
 
     def __call__(self, _own: Array, genome: Array, weights: Array) -> ExampleLoss:
         return interpreted_binding(self.alphabet, self.view, genome)(weights)
+
+
+@dataclass(frozen=True)
+class _AnyRowTree:
+    """Binds whatever tree of not only elementwise primitives comes as data."""
+
+    view: str
+
+    def __call__(self, _own: Array, genome: Array) -> ExampleLoss:
+        return row_binding(ROW_ALPHABETS[self.view], view_named(self.view), genome)
 
 
 @dataclass(frozen=True)
@@ -110,6 +121,9 @@ def parted(task: Task, loss: TunableLoss, batch_size: int, steps: int) -> Execut
         tree = genome_of(alphabet, task, held)
         if tree is not None:
             return Executable(_AnyTree(alphabet, task.view), tree)
+        row_tree = row_tree_of(held)
+        if row_tree is not None:
+            return Executable(_AnyRowTree(row_tree.view), (row_tree.genome,))
     if not isinstance(held, LearnedLoss) or not held.parameters:
         return Executable(loss.bind, ())
     form, view = held.form, view_named(held.view)
