@@ -89,7 +89,8 @@ def programs(place: Place) -> CSEPrograms:
 def course(place: Place, programs: CSEPrograms) -> Course:
     """A whole search, which takes the programs that are there instead of compiling its own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jaxloss.search.cse_autoloss.cse_programs", lambda *_: programs)
+        # By the function, whose name hides its module in the package.
+        patch.setitem(cse_autoloss.__globals__, "cse_programs", lambda *_: programs)
         search = cse_autoloss(place.task, place.settings)
     states, infos = [search.init(KEY)], []
     for _ in range(search.steps):
