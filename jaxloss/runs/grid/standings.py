@@ -19,29 +19,82 @@ class Named(NamedTuple):
     standing: Standing
 
 
-def standings(settings: GridSettings, arena: Arena, cells: Sequence[FinishedCell]) -> list[Named]:
-    """Makes the tables of plain trainings, then those of tuned ones.
+class _Judging(NamedTuple):
+    """One way of judging all rows.
 
-    Where problems of several kinds were compared, each kind has its own, since hand-made losses
-    serve one kind only; learned losses then stand in one more table over all problems.
+    Attributes:
+        name: of its files.
+        title: says which trainings are tuned.
+        tuned: names of the rows that are.
+    """
+
+    name: str
+    title: str
+    tuned: frozenset[str]
+
+
+def standings(settings: GridSettings, arena: Arena, cells: Sequence[FinishedCell]) -> list[Named]:
+    """Makes the tables of learned losses as they are, then those where all trainings are tuned.
+
+    Hand-made losses are tuned in both, since a search has had as much; how far that alone goes is
+    shown by the usual loss as it is, which stands beside them. Where problems of several kinds were
+    compared, each kind has its own tables, since hand-made losses serve one kind only; learned
+    losses then stand in one more table over all problems.
     """
     kinds = by_kind(arena)
     found: list[Named] = []
-    for tuned in (False, True) if settings.budget.tuning else (False,):
-        name = "tuned" if tuned else "table"
-        how = "tuned trainings" if tuned else "trainings as they are"
-        observed = observations(cells, [row.name for row in arena.rows] if tuned else ())
+    for judging in _judgings(settings, arena):
+        observed = observations(cells, judging.tuned)
+        observed += _untuned_usual(arena, cells) if judging.tuned else []
         for kind, problems in kinds.items():
-            rows = [_judged(row, tuned) for row in arena.rows if _serves(arena, row, problems)]
+            rows = _rows(arena, judging, problems)
             standing = stand([problem.judged for problem in problems], rows, observed)
             many = len(kinds) > 1
-            file, title = (f"{name}-{kind}", f"{kind}, {how}") if many else (name, how)
+            file = f"{judging.name}-{kind}" if many else judging.name
+            title = f"{kind}: {judging.title}" if many else judging.title
             found.append(Named(file, title[0].upper() + title[1:], standing))
         methods = [row for row in arena.rows if row.learned]
         if len(kinds) > 1 and methods:
-            standing = _over_all(arena, methods, observed, tuned)
-            found.append(Named(f"{name}-all", f"Learned losses on all problems, {how}", standing))
+            standing = _over_all(arena, methods, observed, judging)
+            title = f"Learned losses on all problems: {judging.title}"
+            found.append(Named(f"{judging.name}-all", title, standing))
     return found
+
+
+def _judgings(settings: GridSettings, arena: Arena) -> list[_Judging]:
+    if not settings.budget.tuning:
+        return [_Judging("table", "trainings as they are", frozenset())]
+    hand_made = frozenset(row.name for row in arena.rows if not row.learned)
+    everyone = frozenset(row.name for row in arena.rows)
+    return [
+        _Judging("table", "hand-made losses tuned, learned ones as they are", hand_made),
+        _Judging("tuned", "all trainings tuned", everyone),
+    ]
+
+
+def _untuned(name: str) -> str:
+    return f"{name}, untuned"
+
+
+def _untuned_usual(arena: Arena, cells: Sequence[FinishedCell]) -> list[Observation]:
+    """Takes what the usual losses reach as they are, under names of their own."""
+    references = {one.spec.name: one.judged.reference for one in arena.problems.values()}
+    return [
+        one._replace(row=_untuned(one.row))
+        for one in observations(cells, ())
+        if references.get(one.problem) == one.row
+    ]
+
+
+def _rows(arena: Arena, judging: _Judging, problems: Sequence[LoadedProblem]) -> list[JudgedRow]:
+    rows = [
+        JudgedRow(row.name, row.learned, row.name in judging.tuned)
+        for row in arena.rows
+        if _serves(arena, row, problems)
+    ]
+    usual = dict.fromkeys(problem.judged.reference for problem in problems)
+    extra = [JudgedRow(_untuned(name), learned=False) for name in usual] if judging.tuned else []
+    return [*rows, *extra]
 
 
 def by_kind(arena: Arena) -> dict[str, list[LoadedProblem]]:
@@ -58,18 +111,22 @@ def _serves(arena: Arena, row: Row, problems: Iterable[LoadedProblem]) -> bool:
     )
 
 
-def _judged(row: Row, tuned: bool) -> JudgedRow:
-    return JudgedRow(row.name, row.learned, tuned)
-
-
 def _over_all(
-    arena: Arena, methods: Sequence[Row], observed: Sequence[Observation], tuned: bool
+    arena: Arena, methods: Sequence[Row], observed: Sequence[Observation], judging: _Judging
 ) -> Standing:
     """Compares methods with whatever the usual loss of each problem is."""
     problems = [problem.judged for problem in arena.problems.values()]
     references = {problem.name: problem.reference for problem in problems}
-    usual = [one._replace(row=USUAL) for one in observed if references.get(one.problem) == one.row]
-    rows = [*(_judged(row, tuned) for row in methods), JudgedRow(USUAL, learned=False, tuned=tuned)]
+    usual: list[Observation] = []
+    for one in observed:
+        reference = references[one.problem]
+        names = {reference: USUAL, _untuned(reference): _untuned(USUAL)}
+        if one.row in names:
+            usual.append(one._replace(row=names[one.row]))
+    tuned = bool(judging.tuned)
+    rows = [JudgedRow(row.name, True, row.name in judging.tuned) for row in methods]
+    rows.append(JudgedRow(USUAL, learned=False, tuned=tuned))
+    rows += [JudgedRow(_untuned(USUAL), learned=False)] if tuned else []
     problems = [problem._replace(reference=USUAL) for problem in problems]
     return stand(problems, rows, [*observed, *usual])
 

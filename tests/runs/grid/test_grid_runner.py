@@ -115,6 +115,22 @@ def test_the_usual_losses_are_always_compared(compared: Compared) -> None:
     assert by_name(compared.result)["cross_entropy", "wine", 1].test
 
 
+def test_hand_made_losses_are_tuned_in_both_tables_and_learned_ones_in_one(
+    compared: Compared,
+) -> None:
+    def kinds(file: str) -> dict[str, str]:
+        lines = (compared.settings.folder / file).read_text().splitlines()
+        rows = [line.strip("| ").split(" | ") for line in lines if line.startswith("| ")]
+        return {row[0]: row[1] for row in rows[2:]}
+
+    usual = {"cross_entropy": "hand-made, tuned", "cross_entropy, untuned": "hand-made"}
+    plain, tuned = kinds("table-classification.md"), kinds("tuned-classification.md")
+    assert plain.items() >= usual.items()
+    assert tuned.items() >= usual.items()
+    assert (plain["gp_lfl"], tuned["gp_lfl"]) == ("learned", "learned, tuned")
+    assert {"usual loss", "usual loss, untuned"} <= kinds("table-all.md").keys()
+
+
 def test_no_search_takes_more_than_its_budget_and_a_generation(compared: Compared) -> None:
     # Two finalists, two seeds each, ten steps; six candidates of five steps are a generation.
     finalists, generation = 2 * 2 * 10, 6 * 5
