@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jaxloss import LearnedLoss, TreeForm, parse
-from jaxloss.cli import main, search_settings
+from jaxloss.cli import main
+from jaxloss.commands.search import search_settings
 from jaxloss.search import EvoMALSettings
 
 Failure = Callable[..., str]
@@ -198,6 +199,6 @@ def test_an_interrupt_says_how_to_go_on(
     def interrupted(_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxloss.cli.run_search", interrupted)
+    monkeypatch.setattr("jaxloss.commands.search.run_search", interrupted)
     assert main(["search"]) == 130
     assert "--resume" in capsys.readouterr().err

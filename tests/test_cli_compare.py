@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jaxloss.cli import main
-from jaxloss.runs.grid.command import compare_settings
+from jaxloss.commands.compare import compare_settings
 
 FILE = """\
 methods: [evomal, gp_lfl]
@@ -128,6 +128,6 @@ def test_an_interrupt_says_how_to_go_on(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("jaxloss.runs.grid.command.run_grid", interrupted)
+    monkeypatch.setattr("jaxloss.commands.compare.run_grid", interrupted)
     assert main(["compare"]) == 130
     assert "the same command goes on from here" in capsys.readouterr().err

@@ -25,10 +25,12 @@ FLOORS = {
     "learning": 4,
     "search": 5,
     "runs": 6,
-    "cli": 7,
-    "__main__": 8,
+    "commands": 7,
+    "cli": 8,
+    "__main__": 9,
 }
-"""The floor of each room; ``cli`` is the door of floor 6 and ``__main__`` the bell beside it."""
+"""The floor of each room; ``commands`` and ``cli`` are the doors of floor 6 and ``__main__`` the
+bell beside them."""
 
 SAME_FLOOR = {
     ("tasks", "models"): "a task holds the model that it trains",
@@ -62,7 +64,7 @@ def may_import(importer: str, imported: str) -> bool:
     if own == other:
         return True
     if own == "__init__":
-        return FLOORS[other] < FLOORS["cli"]
+        return FLOORS[other] < FLOORS["commands"]
     return FLOORS[other] < FLOORS[own] or (own, other) in SAME_FLOOR
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Float, PRNGKeyArray
 
 from jaxloss.learning.inner import ExampleLoss
 from jaxloss.learning.trials import TrialRunner
-from jaxloss.losses.forms import TaskLossForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.zoo_form import zoo_form
 from jaxloss.tasks.task import Task
 
 
@@ -35,7 +35,8 @@ class Finalist(NamedTuple):
 
 def task_loss_of(task: Task, origin: tuple[tuple[str, str], ...] = ()) -> LearnedLoss:
     """Writes a task's own loss as a `LearnedLoss`."""
-    return LearnedLoss(TaskLossForm(task.task_loss_name), (), task.view.name, origin)
+    view = task.view.name
+    return LearnedLoss(zoo_form(task.task_loss_name, view), (), view, origin)
 
 
 SMALLEST_SCALE = 0.01

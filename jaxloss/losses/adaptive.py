@@ -82,7 +82,6 @@ class AdaptiveForm:
 
     variables: tuple[str, ...] = ("f", "y")
     kind: ClassVar[str] = "adaptive"
-    symbolic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(
@@ -90,6 +89,16 @@ class AdaptiveForm:
             "an adaptive loss takes a prediction and a target, "
             f"got the variables {', '.join(self.variables) or 'none'}",
         )
+
+    @property
+    def symbolic(self) -> bool:
+        """It is no formula."""
+        return False
+
+    @property
+    def elementwise(self) -> bool:
+        """It works element by element."""
+        return True
 
     @property
     def parameter_count(self) -> int:

@@ -22,8 +22,16 @@ class Form(Protocol):
 
     kind: ClassVar[str]
     """Under which name it is saved."""
-    symbolic: ClassVar[bool]
-    """Whether `expression` writes it."""
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether `expression` writes it."""
+        ...
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether `family` computes each value from the same element of the variables alone."""
+        ...
 
     @property
     def parameter_count(self) -> int:

@@ -60,7 +60,6 @@ class NetworkForm:
     output: str = "softplus"
     variables: tuple[str, ...] = ("f", "y")
     kind: ClassVar[str] = "network"
-    symbolic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(
@@ -74,6 +73,16 @@ class NetworkForm:
         if self.output not in OUTPUTS:
             raise unknown_name("output activation", self.output, OUTPUTS)
         require(len(self.variables) >= 1, "a loss network needs at least one variable")
+
+    @property
+    def symbolic(self) -> bool:
+        """It is no formula."""
+        return False
+
+    @property
+    def elementwise(self) -> bool:
+        """It works element by element."""
+        return True
 
     @property
     def all_widths(self) -> tuple[int, ...]:

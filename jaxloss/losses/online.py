@@ -33,13 +33,22 @@ class OnlineForm:
     base: NetworkForm = field(default_factory=adalfl_network)
     learning_rate: float = 1e-5
     kind: ClassVar[str] = "online"
-    symbolic: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require(
             type(self.learning_rate) in (int, float) and 0 < self.learning_rate < math.inf,
             f"learning_rate: {self.learning_rate!r}; expected a number above 0",
         )
+
+    @property
+    def symbolic(self) -> bool:
+        """It is no formula."""
+        return False
+
+    @property
+    def elementwise(self) -> bool:
+        """It works element by element."""
+        return True
 
     @property
     def parameter_count(self) -> int:

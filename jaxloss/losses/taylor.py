@@ -51,7 +51,6 @@ class TaylorForm:
     order: int = 3
     variables: tuple[str, ...] = ("f", "y")
     kind: ClassVar[str] = "taylor"
-    symbolic: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require(
@@ -63,6 +62,16 @@ class TaylorForm:
             "a Taylor loss takes a prediction and a target, "
             f"got the variables {', '.join(self.variables) or 'none'}",
         )
+
+    @property
+    def symbolic(self) -> bool:
+        """It is a formula."""
+        return True
+
+    @property
+    def elementwise(self) -> bool:
+        """It works element by element."""
+        return True
 
     @property
     def exponents(self) -> tuple[tuple[int, int], ...]:

@@ -15,6 +15,7 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
 from jaxloss.runs.comparison import Comparison, compare, comparison_data, verdict
 from jaxloss.runs.folder import write_json
+from jaxloss.runs.given import load_loss
 from jaxloss.runs.people import own_code_errors, require_working_metric
 from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import require_seed
@@ -53,23 +54,6 @@ class EvaluationSettings:
         require(self.steps >= 1, f"steps must be 1 or more, got {self.steps}")
         require(self.seeds >= 2, f"a comparison needs 2 seeds or more, got {self.seeds}")
         require_seed(self.seed)
-
-
-def load_loss(path: str | Path) -> LearnedLoss:
-    """Reads a saved loss.
-
-    Raises:
-        InvalidInputError: there is no such file, or it holds no learned loss.
-    """
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InvalidInputError(f"{path} cannot be read: {reason}") from error
-    try:
-        return LearnedLoss.from_json(text)
-    except InvalidInputError as error:
-        raise InvalidInputError(f"{path}: {error}") from error
 
 
 def evaluate(settings: EvaluationSettings, console: Console | None = None) -> Comparison:

@@ -47,6 +47,11 @@ class TaskSettings:
     metric_direction: Direction | None = None
     """Whether lower or higher values of your own metric are better; lower if not said."""
 
+    task_loss: str | None = None
+    """The usual loss, which a learned one is to beat and which drives meta-gradients: a name of the
+    zoo, perhaps with parameters, huber:delta=0.5. Without one, cross_entropy for classes, mse for
+    values and giou for boxes."""
+
     kind: Kind | None = None
     """Whether to predict classes, values or boxes; if not said, as the data suggest."""
 
@@ -150,6 +155,7 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask
         model=settings.model,
         metric=settings.metric,
         direction=settings.metric_direction,
+        task_loss=settings.task_loss,
         split=settings.split_settings(),
         test=raw.test,
         class_names=raw.class_names,

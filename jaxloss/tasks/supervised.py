@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
 from jaxloss.errors import InvalidInputError, require
-from jaxloss.losses.task_losses import task_loss
+from jaxloss.losses import zoo
 from jaxloss.losses.views import View, decoded_boxes, view_named
 from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
@@ -58,7 +58,7 @@ class SupervisedTask:
         test: is seen by the final comparison only.
         view: turns outputs and targets into the variables of a loss.
         metric: what a person wants to be good.
-        task_loss_name: which of `jaxloss.losses.task_losses` the view calls for.
+        task_loss_name: what `jaxloss.zoo.read` takes: a loss of the zoo, perhaps with parameters.
         class_names: the classes in the order of their numbers; empty without classes.
     """
 
@@ -78,10 +78,12 @@ class SupervisedTask:
     ) -> Float[Array, " batch"]:
         """The usual loss, one value for each example.
 
-        Cross-entropy in nats for classification, squared error for regression, both summed over
-        the outputs of an example as every loss here is; generalised IoU loss for boxes.
+        Unless another was chosen, cross-entropy in nats for classification, squared error for
+        regression, both summed over the outputs of an example as every loss here is; generalised
+        IoU loss for boxes.
         """
-        return task_loss(self.task_loss_name, outputs, targets)
+        entry, parameters = zoo.read(self.task_loss_name)
+        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
 
     def predictions(self, outputs: Float[Array, "examples ..."]) -> Float[Array, "examples ..."]:
         """What the metric takes.
@@ -111,6 +113,7 @@ def supervised_task(
     metric: str | Metric | None = None,
     direction: Direction | None = None,
     view: str | View | None = None,
+    task_loss: str | None = None,
     split: SplitSettings | None = None,
     test: tuple[Shaped[np.ndarray, "..."], Shaped[np.ndarray, "..."]] | None = None,
     class_names: Sequence[str] = (),
@@ -135,6 +138,9 @@ def supervised_task(
         direction: which values of a metric ``module:function`` are better.
         view: what a loss sees: ``"softmax"`` (default), ``"sigmoid"`` (two classes, one output)
             ``"identity"`` (regression) or ``"boxes"``.
+        task_loss: the usual loss, which learned ones are to beat and which drives meta-gradients:
+            what `jaxloss.zoo.read` takes, ``"huber:delta=0.5"``; by default cross-entropy, the
+            squared error, or the generalised IoU loss.
         split: fractions and seed; by default 0.6, 0.2, 0.2 and 0.
         test: inputs and targets of a test set that is given; then the rows are divided in two.
         class_names: names of the classes 0, 1, ... if the targets are such numbers.
@@ -144,7 +150,7 @@ def supervised_task(
 
     Raises:
         InvalidInputError: the data are too few, not finite or do not fit each other, or the model,
-            metric or view does not fit them.
+            metric, view or usual loss does not fit them.
     """
     require(kind in VIEWS_OF, f"kind must be one of {', '.join(VIEWS_OF)}, got {kind!r}")
     inputs, targets = _checked_pair(inputs, targets, "inputs")
@@ -192,7 +198,9 @@ def supervised_task(
         require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
     else:
         metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
-    usual = TASK_LOSS_OF[seen.name]
+    usual = task_loss or TASK_LOSS_OF[seen.name]
+    entry, parameters = zoo.read(usual)
+    zoo.as_task_loss(entry, seen.name, **parameters)
     return SupervisedTask(name, kind, network, train, valid, last, seen, metric, usual, names)
 
 

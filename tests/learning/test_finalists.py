@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from jaxloss.learning.finalists import SMALLEST_SCALE, Arena, Finalist, judge_finalists
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialRunner, Trials, trial_runner
-from jaxloss.losses import LearnedLoss, TaskLossForm, TreeForm
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.symbols import parse
 from jaxloss.tasks import SupervisedTask, supervised_task
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(60, 3))
 SCORES = INPUTS @ np.array([1.0, -1.0, 2.0])
-USUAL = LearnedLoss(TaskLossForm("mse"), (), "identity")
+USUAL = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
 
 
 def loss_named(text: str) -> LearnedLoss:

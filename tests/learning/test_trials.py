@@ -8,7 +8,7 @@ import pytest
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import OBSERVATIONS, TrialRunner, TrialSettings, trial_runner
-from jaxloss.losses import LearnedLoss, TaskLossForm, TreeForm
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.losses.network import ml3_network
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.taylor import TaylorForm
@@ -18,7 +18,7 @@ from jaxloss.tasks import supervised_task
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(60, 3))
 SCORES = INPUTS @ np.array([1.0, -1.0, 2.0])
-USUAL = LearnedLoss(TaskLossForm("mse"), (), "identity")
+USUAL = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
 
 
 def loss_named(text: str) -> LearnedLoss:

@@ -11,13 +11,13 @@ import pytest
 import sympy
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.losses import LearnedLoss, TaskLossForm, TreeForm
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.symbols import PrimitiveSet, parse
 
 KEY = jax.random.key(0)
 LOGITS = 3 * jax.random.normal(KEY, (7, 4))
 LABELS = jnp.array([0, 3, 1, 1, 2, 0, 3])
-CROSS_ENTROPY = LearnedLoss(TaskLossForm("cross_entropy"), (), "softmax")
+CROSS_ENTROPY = LearnedLoss(ZooForm("cross_entropy", "softmax"), (), "softmax")
 TREE = LearnedLoss(
     TreeForm(parse("abs(y*log(f))")), (1.25, 2.0, 1.0, 0.5), "softmax", (("method", "evomal"),)
 )
@@ -48,7 +48,7 @@ def test_cross_entropy_is_that_of_optax_at_extreme_logits():
 
 @pytest.mark.parametrize("scale", [1.0, 80.0])
 def test_binary_cross_entropy_is_that_of_optax(scale: float):
-    loss = LearnedLoss(TaskLossForm("binary_cross_entropy"), (), "sigmoid")
+    loss = LearnedLoss(ZooForm("binary_cross_entropy", "sigmoid"), (), "sigmoid")
     outputs = scale * jnp.array([[-1.0], [0.0], [1.0], [-1.0], [1.0]])
     targets = jnp.array([0, 1, 1, 1, 0])
 
@@ -59,7 +59,7 @@ def test_binary_cross_entropy_is_that_of_optax(scale: float):
 
 
 def test_mse_is_the_squared_error():
-    loss = LearnedLoss(TaskLossForm("mse"), (), "identity")
+    loss = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
     outputs, targets = jnp.array([[1.0], [-2.0], [1e4]]), jnp.array([0.5, 1.0, 1e4])
     np.testing.assert_allclose(loss(outputs, targets), [0.25, 9.0, 0.0])
     np.testing.assert_allclose(
@@ -133,7 +133,7 @@ def resigned(**changes: Any) -> str:
         ("format", "loss"),
         ("version", 2),
         ("view", "sigmoid"),
-        ("family", "task_loss"),
+        ("family", "zoo"),
         ("definition", {"expression": "y*log(f)", "variables": ["f", "y"]}),
         ("parameters", [1.25, 2.0, 1.0, 0.75]),
         ("origin", {"method": "another"}),
@@ -153,6 +153,10 @@ def test_an_honestly_signed_file_is_read():
     assert changed.parameters == (1.0, 1.0, 1.0, 1.0)
 
 
+def zoo_data(name: str, view: str = "identity", **values: Any) -> dict[str, Any]:
+    return {"name": name, "view": view, "values": values}
+
+
 def tree_data(expression: Any, *variables: Any) -> dict[str, Any]:
     return {"expression": expression, "variables": list(variables or ("f", "y"))}
 
@@ -163,8 +167,12 @@ def tree_data(expression: Any, *variables: Any) -> dict[str, Any]:
         ({"view": "softmin"}, "unknown view 'softmin'; valid, nearest first: softmax"),
         ({"view": 3}, "wrong type"),
         ({"family": "trees"}, "unknown loss family 'trees'; .*: tree"),
-        ({"family": "task_loss"}, "described by its name alone"),
-        ({"family": "task_loss", "definition": {"name": "mae"}}, "unknown task loss 'mae'; .* mse"),
+        ({"family": "zoo"}, "described by name, values, view"),
+        ({"family": "zoo", "definition": zoo_data("mea")}, "described by its name"),
+        ({"family": "zoo", "definition": zoo_data("mae", "x")}, "unknown view 'x'"),
+        ({"family": "zoo", "definition": zoo_data("giou")}, "fits tasks of view boxes"),
+        ({"family": "zoo", "definition": zoo_data("mae", d=1.0)}, "mae has no parameters"),
+        ({"family": "zoo", "definition": zoo_data("huber", delta="1")}, "delta of huber must be"),
         ({"definition": "f - y"}, "wrong type"),
         ({"definition": {"expression": "f"}}, "not described by"),
         ({"definition": tree_data(5)}, "an expression and a list of variable names"),
@@ -220,10 +228,19 @@ def test_it_prints_itself():
     assert CROSS_ENTROPY.formula() == "-1 * y * log(f)"
 
 
-@pytest.mark.parametrize("name", ["cross_entropy", "binary_cross_entropy", "mse"])
-def test_a_usual_loss_computes_what_it_prints(name: str):
+@pytest.mark.parametrize(
+    ("name", "view"),
+    [
+        ("cross_entropy", "softmax"),
+        ("binary_cross_entropy", "sigmoid"),
+        ("mse", "identity"),
+        ("mse", "softmax"),
+        ("huber", "identity"),
+    ],
+)
+def test_a_loss_of_the_zoo_computes_what_it_prints(name: str, view: str):
     f, y = jnp.array([0.2, 0.9, 0.5]), jnp.array([0.0, 1.0, 1.0])
-    form = TaskLossForm(name)
+    form = ZooForm(name, view)
     shown = TreeForm(form.expression(())).family()
     weights = jnp.ones(form.expression(()).size - 1)
     np.testing.assert_allclose(
@@ -283,7 +300,7 @@ def test_it_drops_into_an_optax_loop(loss: LearnedLoss):
         (TreeForm(parse("f - y")), (1.0,), "identity", "needs 2 parameters, got 1"),
         (TreeForm(parse("f - y")), (1.0, math.nan), "identity", "finite parameters"),
         (TreeForm(parse("f - y")), (1.0, 1.0), "linear", "unknown view 'linear'"),
-        (TaskLossForm("mse"), (1.0,), "identity", "needs 0 parameters, got 1"),
+        (ZooForm("mse", "identity"), (1.0,), "identity", "needs 0 parameters, got 1"),
     ],
 )
 def test_a_loss_that_cannot_be_is_refused(form: Any, parameters: Any, view: str, message: str):

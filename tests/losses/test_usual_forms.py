@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.losses import LearnedLoss, TaskLossForm, assemble, interpret
+from jaxloss.losses import LearnedLoss, ZooForm, assemble, interpret
 from jaxloss.symbols.detection_primitives import CLASS_PRIMITIVES
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.parser import parse
@@ -23,7 +23,7 @@ AREAS = {
 
 
 def test_generalised_iou_is_one_function_in_all_its_forms():
-    loss = LearnedLoss(TaskLossForm("giou"), (), "boxes")
+    loss = LearnedLoss(ZooForm("giou", "boxes"), (), "boxes")
     np.testing.assert_allclose(loss(MIDDLE, TRUE), GIOU, atol=1e-6)
     np.testing.assert_allclose(loss.family.apply(jnp.zeros(0), *AREAS.values()), GIOU, atol=1e-6)
     np.testing.assert_allclose(eval(loss.code(), {"jnp": jnp, **AREAS}), GIOU, atol=1e-6)

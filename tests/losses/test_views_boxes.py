@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.losses.task_losses import task_loss
+from jaxloss.losses import zoo
 from jaxloss.losses.views import VIEWS, decoded_boxes, per_example, shows, view_named
 
 # Outputs of 0 decode to 24, 24, 40, 40.
@@ -31,7 +31,9 @@ def test_the_boxes_view_shows_areas_in_squared_pixels():
 # Golden values by hand: 1 - i/u + (e - u)/e of the areas above.
 def test_the_giou_task_loss_is_that_of_the_decoded_boxes():
     np.testing.assert_allclose(
-        task_loss("giou", MIDDLE, TRUE), [0.0, 1 - 128 / 384, 1 + 64 / 576], atol=1e-6
+        zoo.as_task_loss(zoo.get("giou"), "boxes")(MIDDLE, TRUE),
+        [0.0, 1 - 128 / 384, 1 + 64 / 576],
+        atol=1e-6,
     )
 
 
@@ -52,7 +54,7 @@ def test_all_outputs_give_boxes_and_finite_derivatives():
     def weighted(weights, outputs):
         parts = view_named("boxes").see(outputs, targets)
         areas = sum(weight * part for weight, part in zip(weights, parts, strict=True))
-        return jnp.sum(areas + task_loss("giou", outputs, targets))
+        return jnp.sum(areas + zoo.as_task_loss(zoo.get("giou"), "boxes")(outputs, targets))
 
     slope = jax.grad(weighted, 1)
     weights = jnp.ones(3)

@@ -8,7 +8,7 @@ from run_helpers import Finished, quiet
 
 from jaxloss import InvalidInputError, LearnedLoss, TaskSettings, TreeForm, parse
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.losses import forms
+from jaxloss.losses import ZooForm
 from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
 
 
@@ -41,7 +41,7 @@ def test_a_loss_equal_to_the_task_loss_makes_no_difference(
     settings: EvaluationSettings, tmp_path: Path
 ) -> None:
     path = tmp_path / "mse.json"
-    path.write_text(LearnedLoss(forms.TaskLossForm("mse"), (), "identity").to_json())
+    path.write_text(LearnedLoss(ZooForm("mse", "identity"), (), "identity").to_json())
     comparison = evaluate(replace(settings, loss=str(path), out=None), quiet())
     np.testing.assert_array_equal(comparison.learned_trials.test, comparison.task_trials.test)
     assert comparison.test.p == 1.0

@@ -15,7 +15,7 @@ from rich.console import Console
 from run_helpers import DrawSettings, Finished, quiet
 
 from jaxloss import LearnedLoss, TreeForm, parse
-from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, forms
+from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, ZooForm
 from jaxloss.losses.views import view_named
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.paste import paste_code
@@ -86,7 +86,7 @@ def test_the_page_says_when_nothing_beat_the_task_loss(draw_settings: RunSetting
     console = quiet()
     result = run_search(replace(draw_settings, search=search), console)
     assert not result.learned
-    assert result.loss.form == forms.TaskLossForm("cross_entropy")
+    assert result.loss.form == ZooForm("cross_entropy", "softmax")
     for text in (result.report.read_text(), getattr(console.file, "getvalue", str)()):
         assert "Nothing beat the task loss" in text
     # The best learned loss is compared all the same.

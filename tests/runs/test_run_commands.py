@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from jaxloss.cli import search_settings
+from jaxloss.commands.search import search_settings
 from jaxloss.runs.settings import RunSettings, command, score_name
 from jaxloss.search import METHODS, Preset
 from jaxloss.search.settings import PopulationSettings

@@ -3,7 +3,7 @@ import shlex
 import pytest
 
 from jaxloss import InvalidInputError
-from jaxloss.cli import search_settings
+from jaxloss.commands.search import search_settings
 from jaxloss.runs.settings import RunSettings, command
 from jaxloss.search import EvoMALSettings, GPLFLSettings
 

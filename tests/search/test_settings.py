@@ -10,7 +10,7 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.losses import TaskLossForm
+from jaxloss.losses import ZooForm
 from jaxloss.search import METHODS, EvoMALSettings, GPLFLSettings, gp_lfl, method_named
 from jaxloss.symbols import Alphabet, parse
 from jaxloss.symbols.variation import VariationSettings
@@ -135,7 +135,7 @@ def test_a_search_that_found_nothing_hands_over_the_task_loss_itself(kind: str):
     task = TASKS[kind]()
     search = gp_lfl(task, GPLFLSettings(**TINY, optimizer=BaseOptimizerSettings(batch_size=8)))
     best = search.best(search.init(jax.random.key(0)))
-    assert isinstance(best.form, TaskLossForm)
+    assert isinstance(best.form, ZooForm)
     variables = task.model.init(jax.random.key(1), task.valid.inputs)
     outputs = task.model.apply(variables, task.valid.inputs, False, None)[0]
     targets = task.valid.targets

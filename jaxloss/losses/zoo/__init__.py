@@ -84,7 +84,7 @@ from jaxloss.losses.zoo.ranking import (
     ranknet,
     triplet,
 )
-from jaxloss.losses.zoo.registry import BRANCHES, ZOO, get, names, select
+from jaxloss.losses.zoo.registry import BRANCHES, ZOO, get, names, read, select
 from jaxloss.losses.zoo.regression import (
     absolute_error,
     bias_error,
@@ -196,6 +196,7 @@ __all__ = [
     "ramp",
     "ranking_softmax",
     "ranknet",
+    "read",
     "reconstruction",
     "repeller",
     "root_mean_squared_error",

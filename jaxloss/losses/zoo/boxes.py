@@ -114,6 +114,8 @@ LOSSES = (
         "https://arxiv.org/abs/1608.01471",
         _ZERO,
         aliases=("jaccard", "iou_loss"),
+        form="1 - ratio(i, u)",
+        view="boxes",
         properties=_SAME,
     ),
     ZooLoss(
@@ -125,6 +127,8 @@ LOSSES = (
         "https://arxiv.org/abs/1902.09630",
         _ZERO,
         aliases=("generalized_iou", "giou_loss"),
+        form="1 - ratio(i, u) + ratio(e - u, e)",
+        view="boxes",
         properties=_SAME,
     ),
     ZooLoss(

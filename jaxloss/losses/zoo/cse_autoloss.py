@@ -101,6 +101,8 @@ LOSSES = (
         _SOURCE,
         "-2/a where both boxes are the same, of area a",
         aliases=("cse_autoloss_a_box",),
+        form="(1 - ratio(i, u)) + (1 - ratio(i + 2, e))",
+        view="boxes",
         properties=frozenset({"minimum_at_target"}),
     ),
     ZooLoss(
@@ -112,6 +114,8 @@ LOSSES = (
         _SOURCE,
         "-3(a² + 6a + 6)/(a² + 5a) where both boxes are the same, of area a",
         aliases=("cse_autoloss_b_box",),
+        form="ratio(3*e*(u + 4) + 3*(i + u + 6), (u + 5)*(i + u - 3*e))",
+        view="boxes",
         properties=frozenset({"minimum_at_target"}),
     ),
 )

@@ -11,8 +11,10 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses.zoo.inputs import InputKind
 from jaxloss.losses.zoo.kinds import KINDS
+from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.parser import parse
+from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES
 
 Branch = Literal[
     "regression",
@@ -81,10 +83,11 @@ class ZooLoss:
         minimum: where the least value lies and what it is.
         aliases: other names.
         parameters: the numbers that shape it.
-        form: the loss in EvoMAL's primitives over f and y, parameters in braces; parameters without
-            a place in it have to keep their defaults. It equals the loss wherever no guard of the
-            primitives acts. Margin losses are written for labels 0 and 1.
-        view: name of the `View` that makes f and y of raw outputs for the form.
+        form: the loss in EvoMAL's primitives over f and y, or in CSE-Autoloss's over the areas i, u
+            and e of boxes, parameters in braces; parameters without a place in it have to keep
+            their defaults. It equals the loss wherever no guard of the primitives acts. Margin
+            losses are written for labels 0 and 1.
+        view: name of the `View` that makes the form's variables of raw outputs.
         properties: names from `PROPERTIES`; what holds with the default parameters.
     """
 
@@ -152,7 +155,7 @@ class ZooLoss:
         return functools.partial(self.function, **self.values(parameters))
 
     def expression(self, **parameters: float) -> Expression:
-        """Writes the loss in EvoMAL's primitives, over the variables of its view.
+        """Writes the loss in primitives, over the variables of its view.
 
         Raises:
             InvalidInputError: the primitives cannot say it, with these parameters or at all.
@@ -160,10 +163,12 @@ class ZooLoss:
         values = self.values(parameters)
         if self.form is None:
             raise InvalidInputError(f"{self.name} cannot be written in EvoMAL's primitives")
+        primitives = BOX_PRIMITIVES if self.view == "boxes" else EVOMAL_PRIMITIVES
         for name, default in self.defaults.items():
             require(
                 "{" + name + "}" in self.form or values[name] == default,
                 f"{self.name} can be written in EvoMAL's primitives with {name} = {default:g} "
                 f"only, got {values[name]:g}",
             )
-        return parse(self.form.format(**{name: repr(float(v)) for name, v in values.items()}))
+        text = self.form.format(**{name: repr(float(value)) for name, value in values.items()})
+        return parse(text, primitives)

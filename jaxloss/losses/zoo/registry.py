@@ -2,7 +2,7 @@
 
 import typing
 
-from jaxloss.errors import nearest_first, unknown_name
+from jaxloss.errors import InvalidInputError, nearest_first, unknown_name
 from jaxloss.losses.zoo import (
     adaptive,
     adversarial,
@@ -62,6 +62,37 @@ def get(name: str) -> ZooLoss:
     if found is None:
         raise unknown_name("loss", name, nearest_first(name, _BY_ANY_NAME)[:_SHOWN])
     return found
+
+
+def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
+    """Reads a loss with parameters, ``huber`` or ``symmetric_cross_entropy:alpha=1:beta=0.5``.
+
+    Returns:
+        The loss and the parameters that the text gives.
+
+    Raises:
+        InvalidInputError: there is no such loss or parameter, or a value is out of its range.
+    """
+    name, *settings = spec.split(":")
+    entry, given = get(name), dict[str, float]()
+    for setting in settings:
+        parameter, equals, text = setting.partition("=")
+        try:
+            value = float(text)
+        except ValueError:
+            value = None
+        if not equals or value is None:
+            raise InvalidInputError(
+                f"cannot read {setting!r} in {spec!r}; parameters are written NAME=NUMBER, "
+                f"as in {entry.name}{_example(entry)}"
+            )
+        given[parameter.strip()] = value
+    entry.values(given)
+    return entry, given
+
+
+def _example(entry: ZooLoss) -> str:
+    return "".join(f":{one.name}={one.default:g}" for one in entry.parameters)
 
 
 def select(

@@ -1,0 +1,1 @@
+"""The commands of ``jaxloss``, one module each: from words to settings, then to `jaxloss.runs`."""

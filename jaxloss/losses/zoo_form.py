@@ -1,0 +1,150 @@
+"""A hand-made loss as data: its name in the zoo, with its parameters fixed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxloss.errors import InvalidInputError, require
+from jaxloss.losses import zoo
+from jaxloss.losses.family import LossFamily
+from jaxloss.losses.form import Library, require_keys, rounded_formula
+from jaxloss.losses.tree import compile_expression
+from jaxloss.losses.views import View, view_named
+from jaxloss.symbols.expression import Expression
+
+_SEES_VARIABLES = ("real", "probability")
+"""Kinds of inputs that are what a view shows, whichever it is."""
+
+
+@dataclass(frozen=True)
+class ZooForm:
+    """A loss of the zoo on what a task's network puts out.
+
+    Attributes:
+        name: its name in the zoo.
+        view: name of the view of the tasks that it is for.
+        values: its parameters that differ from their defaults, sorted by name.
+
+    Raises:
+        InvalidInputError: there is no such loss, view or parameter, or they do not fit.
+    """
+
+    name: str
+    view: str
+    values: tuple[tuple[str, float], ...] = ()
+    kind: ClassVar[str] = "zoo"
+
+    def __post_init__(self) -> None:
+        zoo.as_task_loss(self.entry, self.view, **dict(self.values))
+
+    @property
+    def entry(self) -> zoo.ZooLoss:
+        """What the registry knows about the loss."""
+        return zoo.get(self.name)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether the primitives can say it over the variables of the view."""
+        try:
+            return bool(self.expression(()).size)
+        except InvalidInputError:
+            return False
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether `family` computes it from the variables of the view, element by element."""
+        return self.entry.kind in _SEES_VARIABLES or self.symbolic
+
+    @property
+    def parameter_count(self) -> int:
+        """None of its parameters is open."""
+        return 0
+
+    @property
+    def size(self) -> int:
+        """Nodes of its formula; where it has none, its own parameters."""
+        return self.expression(()).size if self.symbolic else len(self.entry.parameters)
+
+    def family(self) -> LossFamily:
+        """Builds the loss on the variables of the view, for curves; `evaluate` needs no guard.
+
+        Raises:
+            InvalidInputError: it is no elementwise function of them.
+        """
+        entry, variables = self.entry, view_named(self.view).variables
+        if entry.kind in _SEES_VARIABLES:
+            bound = entry.bind(**dict(self.values))
+            return LossFamily(lambda _: jnp.zeros(0), lambda _, *seen: bound(*seen))
+        tree = self.expression(())
+        apply = compile_expression(tree, variables).apply
+        weights = jnp.ones(tree.size - 1)
+        return LossFamily(lambda _: jnp.zeros(0), lambda _, *seen: apply(weights, *seen))
+
+    def evaluate(
+        self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
+    ) -> Array:
+        """Computes the zoo's own function on raw outputs, one value for each example."""
+        del parameters, view
+        return zoo.as_task_loss(self.entry, self.view, **dict(self.values))(outputs, targets)
+
+    def expression(self, parameters: tuple[float, ...]) -> Expression:
+        """Writes the loss as a formula; ``parameters`` is empty.
+
+        Raises:
+            InvalidInputError: the primitives cannot say it over the variables of the view.
+        """
+        require(not parameters, f"{self.name} has no open parameters")
+        entry = self.entry
+        require(
+            entry.form is None or entry.view == self.view or entry.kind in _SEES_VARIABLES,
+            f"{self.name} is a formula of what the view {entry.view} shows, not of {self.view}",
+        )
+        return entry.expression(**dict(self.values))
+
+    def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
+        """Prints the loss in infix, or its name and parameters if the primitives cannot say it."""
+        if self.symbolic:
+            return rounded_formula(self, parameters, digits).infix()
+        numbers = self.entry.values(dict(self.values))
+        return ", ".join([self.name, *(f"{key} = {numbers[key]:.{digits}g}" for key in numbers)])
+
+    def code(self, parameters: tuple[float, ...], library: Library) -> str:
+        """Prints source of one Python expression over the variables.
+
+        Raises:
+            InvalidInputError: the primitives cannot say it over the variables of the view.
+        """
+        return self.expression(parameters).code(library)
+
+    def as_data(self) -> dict[str, Any]:
+        """Describes the form in JSON's terms."""
+        return {"name": self.name, "view": self.view, "values": dict(self.values)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "ZooForm":
+        """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
+        require_keys(cls.kind, data, {"name", "view", "values"})
+        name, view, values = data["name"], data["view"], data["values"]
+        require(
+            name in zoo.ZOO and isinstance(view, str) and isinstance(values, dict),
+            f"a loss of the zoo is described by its name, view and values, got {dict(data)}",
+        )
+        return cls(name, view, tuple(sorted(values.items())))
+
+
+def zoo_form(spec: str, view: str) -> ZooForm:
+    """Makes the form of a loss that a person named for tasks of a view.
+
+    Args:
+        spec: what `zoo.read` takes: ``huber`` or ``huber:delta=0.5``.
+        view: name of the view.
+
+    Raises:
+        InvalidInputError: there is no such loss, view or parameter, or they do not fit.
+    """
+    entry, given = zoo.read(spec)
+    changed = {name: value for name, value in given.items() if value != entry.defaults[name]}
+    return ZooForm(entry.name, view, tuple(sorted(changed.items())))
