@@ -14,7 +14,12 @@ from jaxloss.tasks.metrics import (
 )
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
-from jaxloss.tasks.registry import TaskSettings, load_task, load_tasks
+from jaxloss.tasks.registry import (
+    TaskSettings,
+    load_supervised_task,
+    load_task,
+    load_tasks,
+)
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
 from jaxloss.tasks.task import Split, Task, require_same_view
@@ -37,6 +42,7 @@ __all__ = [
     "boxes_data",
     "bundled_data",
     "file_data",
+    "load_supervised_task",
     "load_task",
     "load_tasks",
     "metric_named",

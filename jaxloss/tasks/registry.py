@@ -1,6 +1,7 @@
 """Finds tasks by the short text and the settings that a person gives."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
@@ -17,7 +18,7 @@ from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
-from jaxloss.tasks.task import require_same_view
+from jaxloss.tasks.task import Task, require_same_view
 from jaxloss.tasks.tfds import PREFIX, tfds_data
 
 NoiseKind = Literal["symmetric", "pair_flip"]
@@ -121,14 +122,19 @@ class TaskSettings:
         )
 
 
-def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask:
+FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {}
+"""Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
+settings by the function of its family."""
+
+
+def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
     """Loads the data that ``spec`` names and makes a task of them.
 
     Args:
         spec: a name from `BUNDLED_NAMES`; ``"boxes"``, a set that is made from a fixed seed and
             holds no real data (`jaxloss.tasks.boxes_data`); a path without commas that ends in
-            ``.csv``, ``.parquet`` or ``.npz``; or ``"tfds:NAME"``, a set prepared by
-            tensorflow-datasets.
+            ``.csv``, ``.parquet`` or ``.npz``; ``"tfds:NAME"``, a set prepared by
+            tensorflow-datasets; or ``"FAMILY:NAME"`` with a family of `FAMILIES`.
         settings: target, network, metric, splits, imbalance and noise.
 
     Returns:
@@ -146,6 +152,15 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask
             f"{what} {text!r} has a comma; load_task takes one task and one model: load several "
             "with load_tasks (paths must not have commas)",
         )
+    family, colon, name = spec.partition(":")
+    if colon and family in FAMILIES:
+        return FAMILIES[family](name, settings)
+    return load_supervised_task(spec, settings)
+
+
+def load_supervised_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask:
+    """Is `load_task` for rows with a target each."""
+    settings = settings or TaskSettings()
     raw = _raw_data(spec, settings)
     task = supervised_task(
         raw.name,
@@ -173,7 +188,7 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> SupervisedTask
     return task
 
 
-def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[SupervisedTask, ...]:
+def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[Task, ...]:
     """Loads every named task with every named model, to be judged on together.
 
     Args:

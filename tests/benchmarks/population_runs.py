@@ -17,7 +17,7 @@ from jaxloss.search import EvoMALSettings
 from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols import Alphabet, parse
 from jaxloss.symbols.variation import VariationSettings
-from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task, supervised_task
+from jaxloss.tasks import Split, Task, TaskSettings, load_task, supervised_task
 
 REJECTION, TUNING, TRAINING = "rejection test", "local search", "partial training"
 BINARY, UNARY = ("add", "sub", "mul", "div"), ("square", "abs", "tanh", "log", "sqrt")
@@ -95,7 +95,7 @@ def rows(
 
 
 def programs(
-    task: SupervisedTask, settings: EvoMALSettings, formulas: list[str]
+    task: Task, settings: EvoMALSettings, formulas: list[str]
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Makes calls of the programs that a search runs, by name; the first call of each compiles."""
     alphabet, key = Alphabet(capacity=settings.max_nodes), jax.random.key(0)
@@ -112,7 +112,7 @@ def programs(
     }
 
 
-def _task(outputs: int | None, model: str) -> SupervisedTask:
+def _task(outputs: int | None, model: str) -> Task:
     if outputs is None:
         return load_task("diabetes", TaskSettings(model=model))
     inputs = np.random.default_rng(0).normal(size=(440, 10))

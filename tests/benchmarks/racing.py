@@ -29,7 +29,7 @@ from jaxloss.search.candidate import candidate_way
 from jaxloss.search.evolution import alphabet_of
 from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.symbols.variation import first_population
-from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import Split, Task, TaskSettings, load_task
 
 GROUP = 12
 """Candidates in a simulated race: about half of the paper's population is trained."""
@@ -129,7 +129,7 @@ def rows(
     return table
 
 
-def _searched(task: SupervisedTask, settings: EvoMALSettings, seeds: int) -> Searched:
+def _searched(task: Task, settings: EvoMALSettings, seeds: int) -> Searched:
     search = evomal(task, settings)
     losses, costs, infos = [], [], []
     for seed in range(seeds):
@@ -147,7 +147,7 @@ def _searched(task: SupervisedTask, settings: EvoMALSettings, seeds: int) -> Sea
     )
 
 
-def _foretold(task: SupervisedTask, settings: EvoMALSettings, trees: int) -> dict[str, Any]:
+def _foretold(task: Task, settings: EvoMALSettings, trees: int) -> dict[str, Any]:
     """Compares fitness after parts of a training with that after all of it."""
     scores = _scores_on_the_way(task, settings, trees)
     ranks = np.corrcoef(rankdata(scores, axis=1))
@@ -162,7 +162,7 @@ def _foretold(task: SupervisedTask, settings: EvoMALSettings, trees: int) -> dic
     return {"compared": scores.shape[1], "best_wins": np.mean(won), **after}
 
 
-def _scores_on_the_way(task: SupervisedTask, settings: EvoMALSettings, trees: int) -> np.ndarray:
+def _scores_on_the_way(task: Task, settings: EvoMALSettings, trees: int) -> np.ndarray:
     """Trains random trees to the end; the fitness of each at every comparison, a row each."""
     alphabet, tuning = alphabet_of(task, settings), settings.local_search
     programs = candidate_programs(task, settings, tuning, alphabet)

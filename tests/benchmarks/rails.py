@@ -32,7 +32,7 @@ from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.mesh import AXIS, population_mesh
 from jaxloss.search import EvoMALSettings
 from jaxloss.search.plan import execution_plan
-from jaxloss.tasks import SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import SupervisedTask, TaskSettings, load_supervised_task
 
 FORMULA = "add(square(sub(f, y)), tanh(mul(f, y)))"
 """The loss of all candidates: what it costs is not the question here."""
@@ -76,7 +76,7 @@ def rows(model: str, task: str = "diabetes", steps: int = 100, seconds: float = 
         steps: training steps and meta steps of a call.
         seconds: how long both sides take turns, for each program.
     """
-    loaded = load_task(task, TaskSettings(model=model))
+    loaded = load_supervised_task(task, TaskSettings(model=model))
     settings = EvoMALSettings(
         way="interpreted",
         local_search=LocalSearchSettings(meta_steps=steps),

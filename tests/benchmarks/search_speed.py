@@ -22,7 +22,7 @@ from jaxloss.learning import FitnessSettings, RejectionSettings
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.search import EvoMALSettings, Info, Search, evomal
 from jaxloss.search.evolution import alphabet_of
-from jaxloss.tasks import SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import Task, TaskSettings, load_task
 
 Order = Literal["both", "after"]
 
@@ -125,7 +125,7 @@ def _settings(steps: rival.Steps, population: int, generations: int, when: Order
     )
 
 
-def _searched(task: SupervisedTask, settings: EvoMALSettings, repeated: int, seed: int) -> Searched:
+def _searched(task: Task, settings: EvoMALSettings, repeated: int, seed: int) -> Searched:
     search, alphabet = evomal(task, settings), alphabet_of(task, settings)
     generations = list(_generations(search, seed, settings.generations))
     again = [cost for *_, cost in _generations(search, seed, repeated)]

@@ -26,7 +26,7 @@ from jaxloss.learning import FitnessSettings, RejectionSettings
 from jaxloss.search import Info, Search, strategy_search
 from jaxloss.search.flat_judging import FlatJudge, FlatVerdicts
 from jaxloss.search.taylorglo import TaylorGLOSettings, taylorglo
-from jaxloss.tasks import SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import Task, TaskSettings, load_task
 
 Order = Literal["never", "before"]
 
@@ -148,9 +148,7 @@ def spread_sample(asked: np.ndarray, count: int, seed: int) -> np.ndarray:
     return asked[[generator.choice(stretch) for stretch in stretches]]
 
 
-def _searched(
-    task: SupervisedTask, settings: TaylorGLOSettings, repeated: int, seed: int
-) -> Searched:
+def _searched(task: Task, settings: TaylorGLOSettings, repeated: int, seed: int) -> Searched:
     asked: list[np.ndarray] = []
     make = strategy_search.flat_judge
 
@@ -192,9 +190,7 @@ def _generations(search: Search, seed: int, count: int) -> Iterator[tuple[Info, 
         before = Cost(0.0, 0.0)
 
 
-def _rival_costs(
-    task: SupervisedTask, candidates: np.ndarray, steps: rival.Steps, seed: int
-) -> RivalCosts:
+def _rival_costs(task: Task, candidates: np.ndarray, steps: rival.Steps, seed: int) -> RivalCosts:
     # Only here: the rest runs without these libraries.
     from sequential.libraries import torch
     from sequential.problem import problem_of

@@ -17,7 +17,7 @@ from jaxloss.learning.unroll import meta_loss
 from jaxloss.losses import LearnedLoss, TreeForm, assemble, interpret
 from jaxloss.losses.views import per_example
 from jaxloss.symbols import Alphabet, parse
-from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import Split, Task, TaskSettings, load_task
 
 # Torch and deap are the extra "benchmark", not part of what every developer installs.
 for library in ("torch", "deap"):
@@ -56,7 +56,7 @@ class Candidate(NamedTuple):
 
 
 class Sides(NamedTuple):
-    task: SupervisedTask
+    task: Task
     problem: Any
 
     def loss(self, genome: Any, weights: Any) -> Callable[[Any, Any], Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.symbols import parse
-from jaxloss.tasks import TaskSettings, load_task
+from jaxloss.tasks import TaskSettings, load_supervised_task
 
 # Torch and deap are the extra "benchmark", not part of what every developer installs.
 for library in ("torch", "deap"):
@@ -54,7 +54,7 @@ GOOD, HOPELESS = "square(sub(f, y))", "mul(square(sub(f, y)), -1)"
 
 @pytest.mark.parametrize("early", [True, False])
 def test_candidates_go_the_way_of_the_filters(early: bool):
-    task = load_task("diabetes", TaskSettings(model="mlp:4"))
+    task = load_supervised_task("diabetes", TaskSettings(model="mlp:4"))
     first, hopeless, again = search.judge([GOOD, HOPELESS, GOOD], task, 0, early, 1, SMALL)
     rejected = "rejection before" if early else "rejection after"
     before = ["rejection before"] if early else []
@@ -69,7 +69,7 @@ def test_candidates_go_the_way_of_the_filters(early: bool):
 
 
 def test_a_search_repeats_itself_and_keeps_to_its_budget():
-    task = load_task("diabetes", TaskSettings(model="mlp:4"))
+    task = load_supervised_task("diabetes", TaskSettings(model="mlp:4"))
     one, other = (search.run(task, 3, 6, 0, True, 1, settings=SMALL) for _ in range(2))
     assert one.generations == 3
     assert len(one.seconds) == len(one.outcomes) == 18
@@ -82,10 +82,10 @@ def test_a_search_repeats_itself_and_keeps_to_its_budget():
 
 
 def test_tasks_beyond_the_rival_are_refused():
-    task = load_task("diabetes", TaskSettings(metric="mae"))
+    task = load_supervised_task("diabetes", TaskSettings(metric="mae"))
     with pytest.raises(InvalidInputError, match="expected metric mse and view identity, got mae"):
         problems.problem_of(task)
-    task = load_task("diabetes", TaskSettings(model="mlp:4"))
+    task = load_supervised_task("diabetes", TaskSettings(model="mlp:4"))
     other = dataclasses.replace(task, model=task.model._replace(name="lenet5"))
     with pytest.raises(InvalidInputError, match="expected a model linear or mlp, got 'lenet5'"):
         problems.problem_of(other)

@@ -17,7 +17,7 @@ from jaxloss.learning.fitness import trained_from
 from jaxloss.learning.inner import Draws, fresh_learner, predict
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.taylor import TaylorForm
-from jaxloss.tasks import Split, SupervisedTask, TaskSettings, load_task
+from jaxloss.tasks import Split, Task, TaskSettings, load_task
 
 # Torch and deap are the extra "benchmark", not part of what every developer installs.
 for library in ("torch", "deap"):
@@ -47,7 +47,7 @@ def candidates() -> np.ndarray:
 
 
 @pytest.fixture
-def task(request: pytest.FixtureRequest) -> SupervisedTask:
+def task(request: pytest.FixtureRequest) -> Task:
     request.getfixturevalue("float64")
     torch.set_num_threads(1)  # On arrays this small, threads only wait for each other.
     return load_task("diabetes", TaskSettings(model="mlp:8-8"))
@@ -81,7 +81,7 @@ def test_polynomials_have_equal_values_and_slopes(candidates: np.ndarray):
         close(seen.grad, slope)
 
 
-def test_trainings_reach_equal_fitness(task: SupervisedTask, candidates: np.ndarray):
+def test_trainings_reach_equal_fitness(task: Task, candidates: np.ndarray):
     key, optimizer, examples = jax.random.key(3), BaseOptimizerSettings(), len(task.train.inputs)
     learner = fresh_learner(key, task.model, optimizer.make(), task.train)
     batches = np.random.default_rng(2).integers(examples, size=(STEPS, 16))
@@ -107,7 +107,7 @@ def test_trainings_reach_equal_fitness(task: SupervisedTask, candidates: np.ndar
     assert len(set(values)) == len(values)
 
 
-def test_rejection_tests_measure_equal_gains(task: SupervisedTask, candidates: np.ndarray):
+def test_rejection_tests_measure_equal_gains(task: Task, candidates: np.ndarray):
     examples = Split(task.train.inputs[:100], task.train.targets[:100])
     outputs = predict(
         task.model, task.model.init(jax.random.key(2), examples.inputs[:1]), examples.inputs

@@ -20,7 +20,7 @@ from jaxloss.search.cse_judging import Branch, CSEPrograms, branch_of, cse_progr
 from jaxloss.search.cse_proposals import ProposalSettings
 from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.symbols import Alphabet, parse
-from jaxloss.tasks import SupervisedTask, TaskSettings, load_task, supervised_task
+from jaxloss.tasks import SupervisedTask, TaskSettings, load_supervised_task, supervised_task
 
 KEY = jax.random.key(0)
 CROSS_ENTROPY = "neg(dot(y, log(softmax(x))))"
@@ -74,7 +74,11 @@ class Course(NamedTuple):
 @pytest.fixture(scope="module", params=["classes", "boxes"])
 def place(request: pytest.FixtureRequest) -> Place:
     name = request.param
-    task = clouds() if name == "classes" else load_task("boxes", TaskSettings(model="linear"))
+    task = (
+        clouds()
+        if name == "classes"
+        else load_supervised_task("boxes", TaskSettings(model="linear"))
+    )
     settings = CSEAutoLossSettings(**SETTINGS, start_from=(KEPT[name][0],))
     branch = branch_of(task)
     return Place(name, task, settings, branch, Alphabet(branch.primitives, 24))

@@ -9,9 +9,9 @@ from jaxloss.learning.fitness import partial_training, scored
 from jaxloss.learning.inner import predict, train
 from jaxloss.losses import LearnedLoss, TreeForm
 from jaxloss.symbols import PrimitiveSet, parse
-from jaxloss.tasks import Task, TaskSettings, boxes_data, load_task, supervised_task
+from jaxloss.tasks import Task, TaskSettings, boxes_data, load_supervised_task, supervised_task
 
-TASK = load_task("boxes", TaskSettings(model="mlp:16"))
+TASK = load_supervised_task("boxes", TaskSettings(model="mlp:16"))
 OPTIMIZER = BaseOptimizerSettings(learning_rate=0.01, batch_size=64)
 STEPS = 200
 

@@ -9,8 +9,7 @@ from jaxtyping import Float
 
 from jaxloss.errors import require
 from jaxloss.models.registry import DEFAULT_WIDTHS
-from jaxloss.tasks.supervised import SupervisedTask
-from jaxloss.tasks.task import Split
+from jaxloss.tasks.task import Split, Task
 from sequential.libraries import Generator, Module, Tensor, torch
 
 
@@ -82,7 +81,7 @@ def reset(network: Module, generator: Generator) -> None:
             torch.nn.init.zeros_(layer.bias)
 
 
-def problem_of(task: SupervisedTask) -> Problem:
+def problem_of(task: Task) -> Problem:
     """Copies a task's splits to tensors of the same precision.
 
     Raises:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxloss.tasks.supervised import SupervisedTask
+from jaxloss.tasks.task import Task
 from sequential.candidate import Judged, evaluate_candidate
 from sequential.libraries import Tree, torch
 from sequential.primitives import tree_of
@@ -42,7 +42,7 @@ class _Judge:
 
     def __init__(
         self,
-        task: SupervisedTask,
+        task: Task,
         settings: SequentialSettings,
         seed: int,
         early_rejection: bool,
@@ -71,7 +71,7 @@ class _Judge:
 
 def judge(
     formulas: Sequence[str],
-    task: SupervisedTask,
+    task: Task,
     seed: int,
     early_rejection: bool,
     threads: int,
@@ -95,7 +95,7 @@ def judge(
 
 
 def run(
-    task: SupervisedTask,
+    task: Task,
     generations: int,
     population: int,
     seed: int,

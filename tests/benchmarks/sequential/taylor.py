@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxloss.errors import require
-from jaxloss.tasks.supervised import SupervisedTask
+from jaxloss.tasks.task import Task
 from sequential.libraries import Generator, Module, Tensor, base, torch
 from sequential.problem import Problem, problem_of, reset
 from sequential.settings import SequentialSettings
@@ -128,7 +128,7 @@ class Individual(np.ndarray):
 
 
 def run(
-    task: SupervisedTask,
+    task: Task,
     generations: int,
     population: int,
     seed: int,
