@@ -19,10 +19,11 @@ usage: jaxloss COMMAND ...
 Learns loss functions: a formula, evidence that it helps, and code to paste.
 
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
-  jaxloss evaluate LOSS.json    compare a saved loss with the task loss again, or on another task
+  jaxloss evaluate LOSS ...     compare losses with the task loss on any task
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss --version             print the version
 
+LOSS is a loss.json of a run, a name of the zoo (huber:delta=0.5), or a formula ("abs(f - y)").
 TASK is a bundled data set (diabetes, breast_cancer, wine, digits), simulated boxes, a .csv,
 .parquet or .npz file with --target COLUMN, or tfds:NAME; several joined by commas. A first look
 takes a minute:

@@ -58,12 +58,16 @@ def failure(
         (["search", "--seed", "-1"], "seed must be within"),
         (["search", "--popluation", "3"], "--population"),
         (["search", "--rejection.when", "later"], "'before', 'after', 'both', 'never'"),
-        (["search", "--start-from", "add(f, y"], "position 9"),
-        (["search", "--start-from", "f ** y"], "position"),
+        (["search", "--seed-from", "add(f, y"], "position 9"),
+        (["search", "--seed-from", "f ** y"], "position"),
         (["search", "--out", "x", "--resume"], "no run to resume"),
         (["search", "nothing.csv"], "nothing.csv"),
         (["evaluate", "nothing.json"], "nothing.json cannot be read"),
         (["evaluate"], "jaxloss evaluate"),
+        (["evaluate", "hubr", "--task", "wine"], "nearest first: huber"),
+        (["evaluate", "abs(f - z)", "--task", "wine"], "position 9"),
+        (["evaluate", "mae", "giou", "--task", "wine"], "giou cannot train a task of view softmax"),
+        (["search", "--task-loss", "giou"], "giou cannot train a task of view identity"),
     ],
 )
 def test_bad_words_are_one_message(failure: Failure, words: list[str], expected: str) -> None:

@@ -15,13 +15,14 @@ from jaxloss.tasks.registry import TaskSettings
 
 @dataclass(frozen=True)
 class EvaluateArguments:
-    """Train under a saved loss and under the task loss from fresh seeds, and compare.
+    """Train under losses and under the task loss from fresh seeds, and compare.
 
-    The defaults shown are those of the run that the loss comes from, where they are known.
+    The defaults shown are those of the run that the first loss comes from, where they are known.
     """
 
-    loss: Annotated[str, tyro.conf.Positional]
-    """A loss.json from a run folder."""
+    losses: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Each a loss.json from a run folder, a loss of the zoo (huber:delta=0.5), a formula in quotes
+    ("abs(log(1.1*y*f))"), or a .txt file with one of these in each line."""
     task: str
     """What to train on: the loss's own task by default, or any other of the same kind."""
     seeds: int = 10
@@ -64,11 +65,11 @@ def evaluation_settings(words: list[str]) -> tuple[EvaluationSettings, DeviceSet
     """
     path, task = first_plain(words), early_value(words, "--task")
     missing = tyro.MISSING
-    defaults = EvaluateArguments(loss=missing, task=missing)
+    defaults = EvaluateArguments(losses=missing, task=missing)
     if path is not None:
         known = learned_on(path)
         defaults = EvaluateArguments(
-            loss=path,
+            losses=(path,),
             task=known.task or missing,
             steps=known.steps,
             # Columns, splits and noise belong to the task that the loss comes from.
@@ -79,7 +80,7 @@ def evaluation_settings(words: list[str]) -> tuple[EvaluationSettings, DeviceSet
         EvaluateArguments, default=defaults, args=words, prog="jaxloss evaluate", config=CONFIG
     )
     settings = EvaluationSettings(
-        given.loss,
+        given.losses,
         given.task,
         given.problem,
         given.optimizer,

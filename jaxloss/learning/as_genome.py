@@ -10,6 +10,7 @@ from jaxloss.errors import InvalidInputError
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES, CLASS_PRIMITIVES
+from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.tasks.task import Task
 
@@ -32,13 +33,35 @@ def genome_of(
         return None
     if not isinstance(loss.form, TreeForm) or loss.form.variables != task.view.variables:
         return None
+    tree, own = _with_numbers_as_weights(alphabet, loss.form.tree, loss.parameters)
     try:
-        genome = alphabet.encode(loss.form.tree)
+        genome = alphabet.encode(tree)
     except InvalidInputError:
         return None
     weights = np.ones(alphabet.capacity - 1, jnp.result_type(float))
-    weights[: len(loss.parameters)] = loss.parameters
+    weights[: len(own)] = own
     return genome, weights
+
+
+def _with_numbers_as_weights(
+    alphabet: Alphabet, tree: Expression, weights: tuple[float, ...]
+) -> tuple[Expression, list[float]]:
+    """Writes constants that the alphabet lacks as 1 with a weight; the root has none."""
+
+    def is_strange(head: object) -> bool:
+        return isinstance(head, float) and head not in alphabet.heads
+
+    renewed = list(weights)
+    if not tree.arguments:
+        return tree, renewed
+    for place, node in enumerate(tree.nodes[1:]):
+        if isinstance(node.head, float) and is_strange(node.head):
+            renewed[place] *= node.head
+
+    def terminal(head: str | float) -> Expression:
+        return Expression(1.0 if is_strange(head) else head)
+
+    return tree.fold(terminal, lambda head, parts: Expression(head, tuple(parts))), renewed
 
 
 ROW_ALPHABETS = {"logits": Alphabet(CLASS_PRIMITIVES), "boxes": Alphabet(BOX_PRIMITIVES)}

@@ -1,5 +1,6 @@
 """The last word on a learned loss: trained beside the task loss from the same seeds, and tested."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -57,32 +58,49 @@ def compare(
     seeds: int,
     learned: LearnedLoss,
 ) -> Comparison:
-    """Trains under the task loss and a learned loss with the same keys, and tests both.
+    """Is `compare_all` for one loss."""
+    return compare_all(task, optimizer, steps, key, seeds, [learned])[0]
+
+
+def compare_all(
+    task: Task,
+    optimizer: BaseOptimizerSettings,
+    steps: int,
+    key: PRNGKeyArray,
+    seeds: int,
+    losses: Sequence[LearnedLoss],
+) -> list[Comparison]:
+    """Trains under the task loss and under each other loss with the same keys, and tests all.
 
     Args:
         task: what the losses are judged on.
         optimizer: of the trainings.
         steps: of each training.
-        key: draws networks and batches, the same for both losses.
+        key: draws networks and batches, the same for all losses.
         seeds: trainings under each loss, two or more.
-        learned: the learned loss.
+        losses: learned ones, or others that are to be judged like them.
     """
     run_trials = trial_runner(task, optimizer, steps)
+    run_trials.prepare([task.task_loss, *losses])
     task_trials = run_trials(task.task_loss, key, seeds)
-    learned_trials = run_trials(learned, key, seeds)
     higher = task.metric.higher_is_better
-    return Comparison(
-        f"{task.name}, {task.model.name}",
-        task.metric.name,
-        higher,
-        task_loss_of(task),
-        learned,
-        task_trials,
-        learned_trials,
-        paired(task_trials.valid, learned_trials.valid, higher),
-        paired(task_trials.test, learned_trials.test, higher),
-        steps,
-    )
+
+    def comparison(learned: LearnedLoss) -> Comparison:
+        learned_trials = run_trials(learned, key, seeds)
+        return Comparison(
+            f"{task.name}, {task.model.name}",
+            task.metric.name,
+            higher,
+            task_loss_of(task),
+            learned,
+            task_trials,
+            learned_trials,
+            paired(task_trials.valid, learned_trials.valid, higher),
+            paired(task_trials.test, learned_trials.test, higher),
+            steps,
+        )
+
+    return [comparison(loss) for loss in losses]
 
 
 def verdict(comparison: Comparison) -> str:

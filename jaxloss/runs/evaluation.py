@@ -1,7 +1,9 @@
-"""Repeats the comparison of a saved loss with the task loss, on its own or on another task."""
+"""Compares losses, saved, of the zoo or typed by hand, with the task loss on any task."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +15,13 @@ from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
-from jaxloss.runs.comparison import Comparison, compare, comparison_data, verdict
+from jaxloss.runs.comparison import Comparison, compare_all, comparison_data, verdict
 from jaxloss.runs.folder import write_json
-from jaxloss.runs.given import load_loss
+from jaxloss.runs.given import fitting_loss, listed_losses, load_loss
 from jaxloss.runs.people import own_code_errors, require_working_metric
 from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import require_seed
-from jaxloss.runs.summary import print_comparison
+from jaxloss.runs.summary import print_comparison, print_ranking
 from jaxloss.runs.words import plural
 from jaxloss.tasks.registry import TaskSettings, load_task
 from jaxloss.tasks.task import Task
@@ -27,14 +29,14 @@ from jaxloss.tasks.task import Task
 
 @dataclass(frozen=True)
 class EvaluationSettings:
-    """One evaluation of a saved loss.
+    """One evaluation of one loss or several.
 
     Raises:
-        InvalidInputError: a number is out of range.
+        InvalidInputError: a number is out of range, or there is no loss.
     """
 
-    loss: str
-    """Path of a loss.json."""
+    losses: tuple[str, ...]
+    """What `jaxloss.runs.given.given_loss` takes, or .txt files with one such in each line."""
     task: str = "diabetes"
     """What `jaxloss.load_task` takes."""
     problem: TaskSettings = field(default_factory=TaskSettings)
@@ -51,40 +53,49 @@ class EvaluationSettings:
     """File for the results as JSON; none by default."""
 
     def __post_init__(self) -> None:
+        require(bool(self.losses), "name at least one loss to evaluate")
         require(self.steps >= 1, f"steps must be 1 or more, got {self.steps}")
         require(self.seeds >= 2, f"a comparison needs 2 seeds or more, got {self.seeds}")
         require_seed(self.seed)
 
 
-def evaluate(settings: EvaluationSettings, console: Console | None = None) -> Comparison:
-    """Compares a saved loss with the task loss and prints what came of it.
+def evaluate(settings: EvaluationSettings, console: Console | None = None) -> list[Comparison]:
+    """Compares losses with the task loss and prints what came of it.
+
+    Returns:
+        A comparison for each loss, in the order in which they were given.
 
     Raises:
-        InvalidInputError: the loss cannot be read or does not fit the task, or the task cannot be
+        InvalidInputError: a loss cannot be read or does not fit the task, or the task cannot be
             made.
     """
     console = console or Console()
-    loss = load_loss(settings.loss)
+    names = listed_losses(settings.losses)
     task = load_task(settings.task, settings.problem)
-    require_fit(loss, task)
+    losses = [fitting_loss(name, task.view.name) for name in names]
+    for loss in losses:
+        require_fit(loss, task)
     require_working_metric(task)
-    where = f"{task.name}, {task.model.name}"
-    console.print(
-        f"training on {where}: {plural(settings.seeds, 'seed')} under the task loss and as many "
-        f"under {loss.formula()}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+    formulas = losses[0].formula() if len(losses) == 1 else f"each of {len(losses)} losses"
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    say(
+        f"training on {task.name}, {task.model.name}: {plural(settings.seeds, 'seed')} under the "
+        f"task loss and as many under {formulas}"
     )
     key = named_key(jax.random.key(settings.seed), "evaluation")
     with own_code_errors(task):
-        comparison = compare(task, settings.optimizer, settings.steps, key, settings.seeds, loss)
-    print_comparison(console, comparison)
-    console.print(verdict(comparison), markup=False, highlight=False, soft_wrap=True)
+        comparisons = compare_all(
+            task, settings.optimizer, settings.steps, key, settings.seeds, losses
+        )
+    if len(losses) == 1:
+        print_comparison(console, comparisons[0])
+        say(verdict(comparisons[0]))
+    else:
+        print_ranking(console, comparisons)
     if settings.out is not None:
-        _write(Path(settings.out), comparison, task)
-        console.print(f"results:  {settings.out}", markup=False, highlight=False, soft_wrap=True)
-    return comparison
+        _write(Path(settings.out), comparisons, task)
+        say(f"results:  {settings.out}")
+    return comparisons
 
 
 def require_fit(loss: LearnedLoss, task: Task) -> None:
@@ -100,18 +111,24 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "logits": "logits (logits view, classification with an output for each class)",
         "boxes": "areas of boxes (boxes view)",
     }
+    own, shown = (kinds.get(name, name) for name in (loss.view, task.view.name))
     require(
         shows(task.view.name, loss.view),
-        f"the loss was learned on {kinds.get(loss.view, loss.view)}, but {task.name} shows its "
-        f"losses {kinds.get(task.view.name, task.view.name)}; choose a task of the same kind",
+        f"the loss {loss.formula()} is for {own}, but {task.name} shows its losses {shown}; "
+        "choose a task of the same kind",
     )
 
 
-def _write(path: Path, comparison: Comparison, task: Task) -> None:
-    data = {"task": task.name, "model": task.model.name, **comparison_data(comparison)}
+def _write(path: Path, comparisons: Sequence[Comparison], task: Task) -> None:
+    data = {
+        "task": task.name,
+        "model": task.model.name,
+        "comparisons": [comparison_data(comparison) for comparison in comparisons],
+        "made_with": made_with(),
+    }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, data | {"made_with": made_with()})
+        write_json(path, data)
     except OSError as error:
         raise InvalidInputError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -135,15 +152,20 @@ class LearnedOn(NamedTuple):
 def learned_on(path: str | Path) -> LearnedOn:
     """Finds out from a run folder around ``path``, or else from the loss itself, what it is for.
 
+    Of losses that are no saved ones nothing is known.
+
     Raises:
         InvalidInputError: the loss cannot be read.
     """
     from jaxloss.tasks.boxes import BOXES_NAME
     from jaxloss.tasks.bundled import BUNDLED_NAMES
 
+    if not str(path).endswith(".json"):
+        usual = EvaluationSettings((str(path),))
+        return LearnedOn(None, usual.problem, usual.optimizer, usual.steps)
     loss = load_loss(path)
     beside = Path(path).parent / "settings.json"
-    usual = EvaluationSettings(loss=str(path))
+    usual = EvaluationSettings((str(path),))
     try:
         run = json.loads(beside.read_text("utf-8"))["settings"]
         problem = TaskSettings(**run["problem"])

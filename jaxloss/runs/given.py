@@ -1,14 +1,15 @@
 """Losses as a person names them: a saved loss, a name of the zoo, or a formula typed by hand."""
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
 from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.losses import LearnedLoss, TreeForm, zoo, zoo_form
-from jaxloss.losses.views import View, view_named
+from jaxloss.losses.views import VIEWS, View, shows, view_named
 from jaxloss.losses.zoo import ZooLoss
 from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES
 from jaxloss.symbols.parser import parse
@@ -67,7 +68,7 @@ def given_loss(text: str, view: str | None = None) -> GivenLoss:
         view_named(view)
     text = text.strip()
     require(bool(text), "name a loss: a loss.json, a name of the zoo, or a formula")
-    if text.endswith(".json") or Path(text).is_file():
+    if _is_path(text):
         found = load_loss(text)
         require(
             view in (None, found.view),
@@ -88,21 +89,68 @@ def given_loss(text: str, view: str | None = None) -> GivenLoss:
         ) from error
 
 
+def listed_losses(texts: Sequence[str]) -> list[str]:
+    """Puts the lines of ``.txt`` files in their place; empty lines and those after # are left out.
+
+    Raises:
+        InvalidInputError: a file cannot be read or names no loss.
+    """
+    found: list[str] = []
+    for text in texts:
+        if not text.endswith(".txt"):
+            found.append(text)
+            continue
+        lines = [line.partition("#")[0].strip() for line in _text_of(text).splitlines()]
+        require(any(lines), f"{text} names no loss; expected one in each line")
+        found += [line for line in lines if line]
+    return found
+
+
+def fitting_loss(text: str, task_view: str) -> LearnedLoss:
+    """Finds the loss that a text names, in the form that a task can show it what it takes.
+
+    Args:
+        text: as for `given_loss`; a saved loss is returned whatever its view.
+        task_view: name of the view of the task.
+
+    Raises:
+        InvalidInputError: there is no such loss, or it is not for such tasks.
+    """
+    if _is_path(text):
+        return load_loss(text)
+    views = [task_view, *(name for name in VIEWS if name != task_view and shows(task_view, name))]
+    try:
+        return given_loss(text, views[0]).first
+    except InvalidInputError:
+        for view in views[1:]:
+            with contextlib.suppress(InvalidInputError):
+                return given_loss(text, view).first
+        raise
+
+
 def load_loss(path: str | Path) -> LearnedLoss:
     """Reads a saved loss.
 
     Raises:
         InvalidInputError: there is no such file, or it holds no learned loss.
     """
-    try:
-        text = Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InvalidInputError(f"{path} cannot be read: {reason}") from error
+    text = _text_of(path)
     try:
         return LearnedLoss.from_json(text)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _text_of(path: str | Path) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidInputError(f"{path} cannot be read: {reason}") from error
+
+
+def _is_path(text: str) -> bool:
+    return text.endswith(".json") or Path(text).is_file()
 
 
 def _is_in_zoo(text: str) -> bool:

@@ -64,7 +64,8 @@ def loss_picture(path: Path, learned: LearnedLoss, task_loss: LearnedLoss) -> No
     Only the shape of a loss can be compared: a factor acts like another step size, and a constant
     does not act at all.
     """
-    panels = _PANELS.get(learned.view, _CLASSES)
+    parts = all(loss.form.elementwise for loss in (learned, task_loss))
+    panels = _PANELS.get(learned.view, _CLASSES) if parts else _WHOLE_PANELS[learned.view]
 
     def paint(*drawn: Any) -> None:
         for axes, panel in zip(drawn, panels, strict=True):
@@ -172,6 +173,17 @@ _PANELS = {
     ),
 }
 """What is drawn for losses of each view; of classes where none is named."""
+_WHOLE_PANELS = _PANELS | {
+    "identity": (
+        _Panel("target y = 0", "prediction error f - y", _ERRORS, _over_outputs((1.0,), (0.0,))),
+    ),
+    "sigmoid": tuple(
+        _Panel(f"y = {label:g}", "logit", 2 * _ERRORS, _over_outputs((1.0,), (label,)))
+        for label in (1.0, 0.0)
+    ),
+    "softmax": _PANELS["logits"],
+}
+"""What is drawn where a loss is no sum over its elements, or not of what the view shows."""
 
 
 def scaled(values: Float[np.ndarray, " places"]) -> Float[np.ndarray, " places"]:

@@ -1,14 +1,20 @@
 """What a terminal shows at the end: the verdict, the comparison, the formula, the report."""
 
+from collections.abc import Sequence
+
+import numpy as np
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from jaxloss.runs.comparison import Comparison
+from jaxloss.learning.trials import Trials
+from jaxloss.runs.comparison import Comparison, p_text
 from jaxloss.runs.evidence import comparison_table
 from jaxloss.runs.findings import Findings, outcome
 from jaxloss.runs.folder import RunFolder
-from jaxloss.runs.words import plural
+from jaxloss.runs.grid.rank_statistics import holm
+from jaxloss.runs.statistics import summarise
+from jaxloss.runs.words import mean_and_deviation, plural
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
@@ -24,6 +30,39 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(
         f"mean ± standard deviation over {plural(comparison.seeds, 'seed')}, "
         f"{comparison.steps} training steps each"
+    )
+
+
+def print_ranking(console: Console, comparisons: Sequence[Comparison]) -> None:
+    """Prints several losses beside the task loss, the best on the validation split first."""
+    first = comparisons[0]
+    sign = -1.0 if first.higher_is_better else 1.0
+
+    def place(row: tuple[str, Trials, str]) -> float:
+        mean = sign * summarise(row[1].valid).mean
+        return mean if np.isfinite(mean) else np.inf
+
+    adjusted = holm(np.array([comparison.test.p for comparison in comparisons]))
+    rows = [
+        (comparison.learned.formula(), comparison.learned_trials, p_text(float(p)))
+        for comparison, p in zip(comparisons, adjusted, strict=True)
+    ]
+    rows.append((f"task loss: {first.task_loss.formula()}", first.task_trials, ""))
+    table = RichTable()
+    table.add_column("loss", overflow="fold")
+    for header in (f"test {first.metric}", "validation", "p"):
+        table.add_column(header, no_wrap=True)
+    for formula, trials, p in sorted(rows, key=place):
+        scores = [mean_and_deviation(*summarise(part)[:2]) for part in (trials.test, trials.valid)]
+        table.add_row(Text(formula), *map(Text, (*scores, p)))
+    console.print(table)
+    better = "higher" if first.higher_is_better else "lower"
+    console.print(
+        f"mean ± standard deviation over {plural(first.seeds, 'seed')}, {first.steps} training "
+        f"steps each, {better} is better, best on the validation split first; p: paired t-test "
+        f"with the task loss on the test split, corrected for {len(comparisons)} comparisons "
+        "(Holm)",
+        soft_wrap=True,
     )
 
 

@@ -20,11 +20,13 @@ from jaxloss.learning.filters import Archive, empty_archive, look_up, record
 from jaxloss.learning.finalists import Finalist
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.views import view_named
 from jaxloss.search.cse_judging import branch_of, cse_programs
-from jaxloss.search.cse_proposals import proposer, starting_genomes
+from jaxloss.search.cse_proposals import proposer
 from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.search.finals import fittest_first, judged_again, origin_of
 from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.seeds import seed_trees, with_numbers_of
 from jaxloss.search.several import as_tasks, mean_over_tasks
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.tasks.task import Task
@@ -64,10 +66,17 @@ def cse_autoloss(
     settings = settings or CSEAutoLossSettings()
     together = as_tasks(tasks)
     branch = branch_of(together[0])
-    alphabet = Alphabet(branch.primitives, settings.proposal.max_nodes)
+    primitives, tallest = branch.primitives, settings.proposal.max_height
+    seeds = seed_trees(settings.seed_from, view_named(branch.view), primitives, tallest)
+    require(
+        len(seeds) <= settings.proposals,
+        f"seed_from has {len(seeds)} losses for {settings.proposals} proposals",
+    )
+    alphabet = Alphabet(with_numbers_of(primitives, seeds), settings.proposal.max_nodes)
     propose = jit_brief(proposer(alphabet, settings.proposal, settings.proposals))
     programs = cse_programs(together, settings, branch, alphabet)
-    first = starting_genomes(alphabet, settings.proposal, settings.start_from)
+    first = np.array([alphabet.encode(tree) for tree in seeds], np.int32)
+    first = first.reshape(-1, alphabet.capacity)
     places = max(settings.parents, settings.trial.finalists)
     steps_of_one = len(together) * settings.fitness.seeds * settings.fitness.steps
 

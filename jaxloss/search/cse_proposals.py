@@ -1,16 +1,14 @@
 """How CSE-Autoloss proposes trees: bred from the best so far, or grown anew."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.symbols.genome import Alphabet, grow
-from jaxloss.symbols.parser import parse
 from jaxloss.symbols.variation import VariationSettings, crossover, mutate
 
 
@@ -77,22 +75,3 @@ def proposer(alphabet: Alphabet, settings: ProposalSettings, count: int) -> Call
         return jax.vmap(lambda key: one(key, parents, filled))(keys)
 
     return propose
-
-
-def starting_genomes(
-    alphabet: Alphabet, settings: ProposalSettings, formulas: Sequence[str]
-) -> Int[np.ndarray, "formulas capacity"]:
-    """Reads formulas that are to be among the first proposals.
-
-    Raises:
-        InvalidInputError: one cannot be read, or is too large or too tall.
-    """
-    rows = [np.zeros((0, alphabet.capacity), np.int32)]
-    for text in formulas:
-        tree = parse(text, alphabet.primitives)
-        require(
-            tree.height <= settings.max_height,
-            f"start_from: {text!r} has height {tree.height}, max_height is {settings.max_height}",
-        )
-        rows.append(np.asarray(alphabet.encode(tree))[None])
-    return np.concatenate(rows)

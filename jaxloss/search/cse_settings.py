@@ -19,8 +19,8 @@ class CSEAutoLossSettings(PopulationSettings):
     """Trees of a generation that the filters see (*assumed*)."""
     parents: int = 8
     """Best trees so far that others are bred from (*assumed*)."""
-    start_from: tuple[str, ...] = ()
-    """Formulas among the first proposals."""
+    seed_from: tuple[str, ...] = ()
+    """Losses among the first proposals: formulas, or names of the zoo that have one."""
     proposal: ProposalSettings = field(default_factory=ProposalSettings)
     convergence: ConvergenceSettings = field(default_factory=ConvergenceSettings)
     simulation: SimulationSettings = field(default_factory=SimulationSettings)
@@ -35,8 +35,4 @@ class CSEAutoLossSettings(PopulationSettings):
         require(
             self.proposals >= self.population,
             f"proposals must be at least the population of {self.population}, got {self.proposals}",
-        )
-        require(
-            len(self.start_from) <= self.proposals,
-            f"start_from has {len(self.start_from)} formulas for {self.proposals} proposals",
         )

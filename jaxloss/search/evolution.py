@@ -18,10 +18,11 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.search.finals import fittest_first, judged_again, origin_of
 from jaxloss.search.judging import Verdicts, tree_judge
 from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.seeds import seed_trees, with_numbers_of
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.search.several import Tasks
+from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.genome import Alphabet
-from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.symbols.variation import first_population, next_generation
 from jaxloss.tasks.task import Task
@@ -60,7 +61,7 @@ def evolution(
 ) -> Search:
     """Makes a genetic search; ``tuning`` is None where weights stay at 1."""
     alphabet = alphabet_of(tasks[0], settings)
-    grow = jit_brief(grower(alphabet, settings))
+    grow = jit_brief(grower(tasks[0], alphabet, settings))
     vary = jit_brief(varier(alphabet, settings))
     judge = tree_judge(tasks, settings, tuning, alphabet)
 
@@ -130,18 +131,28 @@ def evolution(
 
 
 def alphabet_of(task: Task, settings: GeneticSettings) -> Alphabet:
-    """Makes the alphabet of a search: the usual primitives over what the loss of a task sees."""
-    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), settings.max_nodes)
+    """Makes the alphabet of a search: the usual primitives over what the loss of a task sees.
+
+    Constants of the losses that it starts from join the usual ones.
+    """
+    primitives = with_numbers_of(_primitives(task), _seeds(task, settings))
+    alphabet = Alphabet(primitives, settings.max_nodes)
     settings.variation.check(alphabet)
     return alphabet
 
 
-def grower(alphabet: Alphabet, settings: GeneticSettings) -> Callable[[PRNGKeyArray], Array]:
-    """Makes ``(key) -> genomes``: the first population, with the formulas to start from in front.
+def grower(
+    task: Task, alphabet: Alphabet, settings: GeneticSettings
+) -> Callable[[PRNGKeyArray], Array]:
+    """Makes ``(key) -> genomes``: the first population, with the losses to start from in front.
 
     The key, here and in `varier`, is the whole search's.
     """
-    seeds = [_starting_tree(alphabet, settings, text) for text in settings.start_from]
+    seeds = [alphabet.encode(tree) for tree in _seeds(task, settings)]
+    require(
+        len(seeds) <= settings.population,
+        f"seed_from has {len(seeds)} losses for a population of {settings.population}",
+    )
 
     def grow(key: PRNGKeyArray) -> Array:
         key = named_key(key, "first population")
@@ -182,20 +193,21 @@ def front_of(method: str, tasks: Tasks, alphabet: Alphabet, table: SizeTable) ->
     return entries
 
 
-def _starting_tree(alphabet: Alphabet, settings: GeneticSettings, text: str) -> np.ndarray:
-    """Reads a formula that is to stand in the first population."""
-    expression = parse(text, alphabet.primitives)
-    genome = alphabet.encode(expression)
-    missing = set(alphabet.primitives.variables) - set(expression.variables)
-    require(
-        not missing, f"start_from: {text!r} lacks {', '.join(sorted(missing))}; a loss needs all"
-    )
+def _primitives(task: Task) -> PrimitiveSet:
+    return PrimitiveSet(variables=task.view.variables)
+
+
+def _seeds(task: Task, settings: GeneticSettings) -> list[Expression]:
+    """Reads the losses that are to stand in the first population."""
     tallest = settings.variation.max_height
-    require(
-        expression.height <= tallest,
-        f"start_from: {text!r} has height {expression.height}, max_height is {tallest}",
-    )
-    return genome
+    trees = seed_trees(settings.seed_from, task.view, _primitives(task), tallest)
+    for tree in trees:
+        missing = set(task.view.variables) - set(tree.variables)
+        require(
+            not missing,
+            f"seed_from: {tree.infix()!r} lacks {', '.join(sorted(missing))}; a loss needs all",
+        )
+    return trees
 
 
 def _renewed(table: SizeTable, genomes: np.ndarray, verdicts: Verdicts) -> SizeTable:

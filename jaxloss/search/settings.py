@@ -47,8 +47,8 @@ class GeneticSettings(PopulationSettings):
 
     max_nodes: int = 64
     """Nodes that a tree may have; *assumed*, the paper bounds the height alone."""
-    start_from: tuple[str, ...] = ()
-    """Formulas that stand in the first population."""
+    seed_from: tuple[str, ...] = ()
+    """Losses that stand in the first population: formulas, or names of the zoo that have one."""
     equivalence_tolerance: float | None = None
     """If given, losses whose gradient norms agree within it share a fitness (EvoMAL: 0.01)."""
     way: Way = "auto"
@@ -61,9 +61,5 @@ class GeneticSettings(PopulationSettings):
         require(
             self.equivalence_tolerance is None or self.equivalence_tolerance >= 0,
             f"equivalence_tolerance must be 0 or more, got {self.equivalence_tolerance}",
-        )
-        require(
-            len(self.start_from) <= self.population,
-            f"start_from has {len(self.start_from)} formulas for a population of {self.population}",
         )
         self.variation.check(Alphabet(EVOMAL_PRIMITIVES, self.max_nodes))

@@ -103,7 +103,7 @@ def whole_search(
         f"{settings.fitness.rungs}; the search of the method (evomal, gp_lfl) races",
     )
     alphabet = alphabet_of(task, settings)
-    grow, vary = grower(alphabet, settings), varier(alphabet, settings)
+    grow, vary = grower(task, alphabet, settings), varier(alphabet, settings)
     judge = masked_judge(task, settings, tuning, alphabet)
 
     def search(key: PRNGKeyArray) -> WholeResult:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from timing import timed
 
-from jaxloss.tasks.supervised import SupervisedTask
+from jaxloss.tasks.task import Task
 
 TRIED = 3
 """Formulas that the numbers of threads are compared on."""
@@ -52,9 +52,7 @@ def sampled(formulas: Sequence[str], count: int, seed: int) -> list[str]:
     return [distinct[i] for i in chosen]
 
 
-def estimates(
-    formulas: Sequence[str], task: SupervisedTask, steps: Steps, seed: int
-) -> dict[str, Estimate]:
+def estimates(formulas: Sequence[str], task: Task, steps: Steps, seed: int) -> dict[str, Estimate]:
     """Times the rival on formulas, in the order of the released code and with an early test.
 
     The first formulas go through a tenth of the steps beforehand: that warms up, and tells the

@@ -113,7 +113,7 @@ def test_breeding():
     alphabet = alphabet_of(TASK, settings(35))
     genomes = np.zeros((POPULATION, 35), np.int32)
     key, fitness = jax.random.key(0), np.zeros(POPULATION, np.float32)
-    assert lowered(grower(alphabet, settings(35)), key)[1] == [(POPULATION, 35)]
+    assert lowered(grower(TASK, alphabet, settings(35)), key)[1] == [(POPULATION, 35)]
     vary = varier(alphabet, settings(35))
     assert lowered(vary, key, 1, genomes, fitness)[1] == [(POPULATION, 35)]
     hashes = jax.vmap(lambda genome: canonical_hash(alphabet, genome))

@@ -53,7 +53,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     search = GPLFLSettings(
         population=6,
         generations=3,
-        start_from=("square(f - y)", "abs(f - y)"),
+        seed_from=("square(f - y)", "abs(f - y)"),
         fitness=FitnessSettings(steps=5),
         rejection=RejectionSettings(when="never"),
         trial=QUICK_TRIAL,

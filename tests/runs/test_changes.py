@@ -26,10 +26,7 @@ def test_a_loss_that_is_no_formula_is_drawn_as_it_changed(tmp_path: Path) -> Non
     assert (result.folder / "pictures/change.png").read_bytes().startswith(b"\x89PNG")
     # The report of a run can be followed by an evaluation of what it hands over.
     known = learned_on(result.folder / "loss.json")
-    again = evaluate(
-        EvaluationSettings(
-            str(result.folder / "loss.json"), "wine", known.problem, steps=5, seeds=2
-        ),
-        quiet(),
-    )
+    path = str(result.folder / "loss.json")
+    settings = EvaluationSettings((path,), "wine", known.problem, steps=5, seeds=2)
+    (again,) = evaluate(settings, quiet())
     assert again.learned == result.loss

@@ -15,7 +15,7 @@ from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
 @pytest.fixture
 def settings(finished: Finished, tmp_path: Path) -> EvaluationSettings:
     return EvaluationSettings(
-        loss=str(finished.result.folder / "loss.json"),
+        losses=(str(finished.result.folder / "loss.json"),),
         problem=TaskSettings(model="linear"),
         steps=10,
         seeds=3,
@@ -24,7 +24,7 @@ def settings(finished: Finished, tmp_path: Path) -> EvaluationSettings:
 
 
 def test_a_saved_loss_is_compared_again(settings: EvaluationSettings, finished: Finished) -> None:
-    comparison = evaluate(settings, quiet())
+    (comparison,) = evaluate(settings, quiet())
     (before,) = finished.result.comparisons
     assert comparison.seeds == 3
     assert comparison.learned == finished.result.loss
@@ -33,7 +33,7 @@ def test_a_saved_loss_is_compared_again(settings: EvaluationSettings, finished: 
     assert settings.out is not None
     data = json.loads(Path(settings.out).read_text())
     np.testing.assert_allclose(
-        data["learned_loss"]["test"]["seeds"], comparison.learned_trials.test
+        data["comparisons"][0]["learned_loss"]["test"]["seeds"], comparison.learned_trials.test
     )
 
 
@@ -42,7 +42,7 @@ def test_a_loss_equal_to_the_task_loss_makes_no_difference(
 ) -> None:
     path = tmp_path / "mse.json"
     path.write_text(LearnedLoss(ZooForm("mse", "identity"), (), "identity").to_json())
-    comparison = evaluate(replace(settings, loss=str(path), out=None), quiet())
+    (comparison,) = evaluate(replace(settings, losses=(str(path),), out=None), quiet())
     np.testing.assert_array_equal(comparison.learned_trials.test, comparison.task_trials.test)
     assert comparison.test.p == 1.0
 
@@ -53,8 +53,8 @@ def test_a_loss_moves_to_another_task_of_its_kind(
     path = tmp_path / "loss.json"
     loss = LearnedLoss(TreeForm(parse("square(sub(f, y))")), (1.0, 1.0, 1.0), "softmax")
     path.write_text(loss.to_json())
-    other = replace(settings, loss=str(path), task="wine", out=None)
-    assert evaluate(other, quiet()).metric == "error_rate"
+    other = replace(settings, losses=(str(path),), task="wine", out=None)
+    assert evaluate(other, quiet())[0].metric == "error_rate"
     with pytest.raises(InvalidInputError, match=r"class probabilities.*predicted values"):
         evaluate(replace(other, task="diabetes"), quiet())
 
@@ -70,6 +70,23 @@ def test_the_run_around_a_loss_says_what_it_was_for(finished: Finished, tmp_path
     assert known.task == "diabetes"
     assert known.problem == TaskSettings()
     assert known.optimizer == BaseOptimizerSettings()
+
+
+def test_several_losses_are_ranked_beside_the_task_loss(settings: EvaluationSettings) -> None:
+    console = quiet()
+    losses = ("mae", "square(f - y)", "y - f")
+    found = evaluate(replace(settings, losses=losses, out=None), console)
+    assert [comparison.learned.formula() for comparison in found] == [
+        "abs(f - y)",
+        "square(f - y)",
+        "y - f",
+    ]
+    # The task loss is trained once, and a formula that says the same gives the same.
+    assert all(one.task_trials is found[0].task_trials for one in found)
+    np.testing.assert_allclose(found[1].learned_trials.test, found[1].task_trials.test, rtol=1e-4)
+    printed = getattr(console.file, "getvalue", str)()
+    assert printed.index("task loss: square(f - y)") < printed.index("y - f ")
+    assert "corrected for 3 comparisons" in " ".join(printed.split())
 
 
 @pytest.mark.parametrize("change", [{"seeds": 1}, {"steps": 0}, {"seed": -1}])

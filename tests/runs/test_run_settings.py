@@ -15,7 +15,7 @@ from jaxloss.search import EvoMALSettings, GPLFLSettings
         "jaxloss search wine --preset quick",
         "jaxloss search digits --preset paper --seed 3 --model lenet5",
         "jaxloss search 'my data.csv' --method gp_lfl --target 'a b' --population 7",
-        "jaxloss search wine --start-from 'add(f, y)' 'y * log(f)' --rejection.when never "
+        "jaxloss search wine --seed-from 'add(f, y)' 'y * log(f)' --rejection.when never "
         "--variation.initial-height 1 3 --local-search.meta-steps 0",
     ],
 )

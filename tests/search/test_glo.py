@@ -24,7 +24,7 @@ SETTINGS: dict[str, Any] = {
     "coefficient_generations": 8,
     "max_nodes": 16,
     "chunk": 4,
-    "start_from": ("square(f - y)",),
+    "seed_from": ("square(f - y)",),
     "variation": VariationSettings(initial_height=(1, 2)),
     "rejection": RejectionSettings(when="never"),
     "fitness": FitnessSettings(steps=25),

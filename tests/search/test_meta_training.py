@@ -105,7 +105,7 @@ def test_rounds_come_to_what_one_local_search_does(course: Course):
     assert moved.max() > 0.1
 
 
-def test_losses_start_from_draws_of_their_own(course: Course):
+def test_losses_seed_from_draws_of_their_own(course: Course):
     first, second = course.states[0].losses.loss_params
     assert np.mean(first == second) < 0.5
     # As many are biases, which start at 0.

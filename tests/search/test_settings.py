@@ -10,9 +10,9 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.losses import ZooForm
+from jaxloss.losses import ZooForm, zoo
 from jaxloss.search import METHODS, EvoMALSettings, GPLFLSettings, gp_lfl, method_named
-from jaxloss.symbols import Alphabet, parse
+from jaxloss.symbols import Alphabet, PrimitiveSet, parse
 from jaxloss.symbols.variation import VariationSettings
 from jaxloss.tasks import SupervisedTask, supervised_task
 
@@ -45,7 +45,6 @@ def regression(targets: Any = SCORES) -> SupervisedTask:
         ({"max_nodes": 32}, "can need 33 nodes, but max_nodes is 32"),
         ({"max_nodes": 2}, "a genome needs 3 tokens or more, got 2"),
         ({"equivalence_tolerance": -1.0}, "equivalence_tolerance must be 0 or more"),
-        ({"population": 1, "start_from": ("f - y", "f*y")}, "2 formulas for a population of 1"),
     ],
 )
 def test_impossible_settings_are_refused_when_they_are_made(
@@ -75,28 +74,47 @@ def test_an_unknown_method_is_answered_with_the_nearest():
         method_named("EvoMal2")
 
 
+def _balanced(text: str, levels: int) -> str:
+    return text if levels == 0 else "({0} + {0})".format(_balanced(text, levels - 1))
+
+
 @pytest.mark.parametrize(
     ("formula", "message"),
     [
-        ("0.5*abs(f - y)", r"^0\.5 in .* is not in the alphabet .* f, y, 1, -1"),
-        ("abs(f - z)", "at position 9 .* a known name"),
-        ("abs(f - ", "at position 9 found the end"),
-        (" + ".join(["f*y"] * 12), "has 47 nodes; a genome holds 33"),
+        ("abs(f - z)", "seed_from: .* at position 9 .* a known name"),
+        ("f - 1", "'f - 1' lacks y; a loss needs all"),
+        ("hubr", "no loss of the zoo that has one: 'hubr'; nearest first: huber"),
+        ("cross_entropy", "cross_entropy cannot train a task of view identity"),
+        ("rmse", "rmse cannot be written"),
+        ("huber:delta=0", "delta of huber must be"),
+        ("f*y, , f - y", "at position 1 found the end"),
+        ("softplus(f - y)", "a known name"),
+        ("abs(f - ", "at position 8 found the end"),
+        (_balanced("f*y", 4), "has 63 nodes; a genome holds 33"),
     ],
 )
-def test_formulas_to_start_from_are_checked(formula: str, message: str):
+def test_formulas_to_seed_from_are_checked(formula: str, message: str):
     with pytest.raises(InvalidInputError, match=message):
-        gp_lfl(regression(), GPLFLSettings(**TINY, start_from=(formula,)))
+        gp_lfl(regression(), GPLFLSettings(**TINY, seed_from=(formula,)))
 
 
-def test_formulas_to_start_from_stand_in_the_first_population():
+def test_formulas_to_seed_from_stand_in_the_first_population():
     formulas = ("abs(f - y)", "log(f)*y - 1")
-    search = gp_lfl(regression(), GPLFLSettings(**TINY, start_from=formulas))
+    search = gp_lfl(regression(), GPLFLSettings(**TINY, seed_from=formulas))
     genomes = search.init(jax.random.key(0)).genomes
     alphabet = Alphabet(capacity=33)
     trees = [alphabet.decode(genome) for genome in np.asarray(genomes)]
     assert trees[:2] == [parse(formula) for formula in formulas]
     assert all(tree.variables == ("f", "y") for tree in trees)
+
+
+def test_losses_of_the_zoo_stand_there_too_with_their_constants():
+    search = gp_lfl(regression(), GPLFLSettings(**TINY, seed_from=("huber:delta=0.3,mae", "f*y")))
+    genomes = search.init(jax.random.key(0)).genomes
+    alphabet = Alphabet(PrimitiveSet(constants=(1.0, -1.0, 0.5, 0.3)), 33)
+    trees = [alphabet.decode(genome) for genome in np.asarray(genomes)]
+    huber = zoo.get("huber").expression(delta=0.3)
+    assert trees[:3] == [huber, parse("abs(f - y)"), parse("f*y")]
 
 
 def test_losses_with_equal_gradients_share_a_fitness():

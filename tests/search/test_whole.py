@@ -34,7 +34,7 @@ SHARED: dict[str, Any] = {
     "optimizer": BaseOptimizerSettings(batch_size=16),
 }
 EVOMAL = EvoMALSettings(**SHARED, local_search=LocalSearchSettings(meta_steps=3))
-GP_LFL = GPLFLSettings(**SHARED, start_from=("square(sub(f, y))",))
+GP_LFL = GPLFLSettings(**SHARED, seed_from=("square(sub(f, y))",))
 
 
 def probe() -> SupervisedTask:

@@ -87,7 +87,7 @@ def problem_of(task: Task) -> Problem:
     Raises:
         InvalidInputError: the model is no perceptron, or view or metric are not the paper's.
     """
-    classification = task.kind == "classification"
+    classification = task.view.name == "softmax"
     metric = "error_rate" if classification else "mse"
     view = "softmax" if classification else "identity"
     require(
@@ -97,7 +97,7 @@ def problem_of(task: Task) -> Problem:
     family, _, widths = task.model.name.partition(":")
     require(family in ("mlp", "linear"), f"expected a model linear or mlp, got {task.model.name!r}")
     hidden = (widths or DEFAULT_WIDTHS).split("-") if family == "mlp" else []
-    classes = len(task.class_names)
+    classes = int(task.train.targets.max()) + 1 if classification else 0
     return Problem(
         _examples(task.train, classes),
         _examples(task.valid, classes),

@@ -29,7 +29,7 @@ TINY: dict[str, Any] = {
         "gp_lfl": {
             "population": 6,
             "generations": 3,
-            "start_from": ["square(sub(f, y))"],
+            "seed_from": ["square(sub(f, y))"],
             "fitness": {"steps": 5, "seeds": 1},
             "rejection.when": "never",
             "trial": {"steps": 10, "finalists": 1, "finalist_seeds": 2},

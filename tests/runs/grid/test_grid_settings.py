@@ -202,7 +202,7 @@ def test_the_papers_grid_names_its_own_networks() -> None:
             "models": ["linear", "mlp:8"],
             "budget": {"search_steps": None, "tuning_steps": 0},
             "optimizer": {"momentum": 0},
-            "settings": {"evomal": {"fitness.steps": 7, "start_from": ["square(sub(f, y))"]}},
+            "settings": {"evomal": {"fitness.steps": 7, "seed_from": ["square(sub(f, y))"]}},
             "out": "elsewhere",
         },
     ],
