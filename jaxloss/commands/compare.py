@@ -16,6 +16,7 @@ from jaxloss.runs.grid.overview import grid_lines
 from jaxloss.runs.grid.progress import say_line
 from jaxloss.runs.grid.runner import run_grid
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
+from jaxloss.runs.grid.store import pack_cells
 from jaxloss.search.registry import Preset
 
 
@@ -57,6 +58,9 @@ class CompareArguments:
     """List what would be compared, with its budget, and run nothing."""
     report_only: bool = False
     """Run nothing and report on the cells that are there."""
+    pack: bool = False
+    """Write all finished cells to one file as well, cells.jsonl; in the folder cells of another
+    comparison, on another machine perhaps, it spares that one these cells."""
     devices: int | None = None
     """Devices that a CPU is divided into; by default one for each core."""
     budget: GridBudget = field(default_factory=GridBudget)
@@ -79,7 +83,9 @@ def compare_command(words: list[str]) -> None:
             say_line(Console(), line)
         return
     with started_devices(DeviceSettings(given.devices)):
-        run_grid(settings, report_only=given.report_only)
+        result = run_grid(settings, report_only=given.report_only)
+    if given.pack:
+        say_line(Console(), f"cells:    {pack_cells(result.folder)}")
 
 
 def compare_settings(words: list[str]) -> tuple[GridSettings, CompareArguments]:
@@ -127,7 +133,7 @@ def compare_settings(words: list[str]) -> tuple[GridSettings, CompareArguments]:
 
 
 _LISTS = ("--tasks", "--methods", "--losses", "--models")
-_SWITCHES = ("--transfer", "--dry-run", "--report-only")
+_SWITCHES = ("--transfer", "--dry-run", "--report-only", "--pack")
 
 
 def _file(words: list[str]) -> str | None:

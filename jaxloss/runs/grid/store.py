@@ -1,4 +1,8 @@
-"""The finished cells of a comparison on disk, one file each: none is ever run twice."""
+"""The finished cells of a comparison on disk, one file each: none is ever run twice.
+
+A file ``cells/*.jsonl`` holds many, one in each line: the cells of another comparison, perhaps from
+another machine.
+"""
 
 import contextlib
 import fcntl
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.runs.folder import write_json
+from jaxloss.runs.folder import write_atomically, write_json
 from jaxloss.runs.grid.cells import CellResult, Identity, identity_digest
 
 FORMAT = 1
@@ -120,16 +124,32 @@ def load_cells(folder: Path) -> StoredCells:
     results: dict[str, CellResult] = {}
     identities: dict[str, Identity] = {}
     troubles: list[str] = []
-    for path in sorted((folder / "cells").glob("*.json")):
+    for where, text in _texts(folder):
         try:
-            identity, result = _read(path)
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            identity, result = _read(text)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"
-            troubles.append(f"{path} holds no finished cell and is not used ({reason})")
+            troubles.append(f"{where} holds no finished cell and is not used ({reason})")
             continue
         digest = identity_digest(identity)
         results[digest], identities[digest] = result, identity
     return StoredCells(results, identities, tuple(troubles))
+
+
+def pack_cells(folder: Path) -> Path:
+    """Writes all finished cells of a comparison to one file, ``cells.jsonl``, one in each line.
+
+    Put into the folder ``cells`` of another comparison, it spares that one these cells.
+    """
+    lines: dict[str, str] = {}
+    for _, text in _texts(folder):
+        with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
+            _read(text)
+            data = json.loads(text)
+            lines[data["digest"]] = json.dumps(data, allow_nan=False)
+    path = folder / "cells.jsonl"
+    write_atomically(path, "".join(lines[digest] + "\n" for digest in sorted(lines)))
+    return path
 
 
 def find_cells(folder: Path, identities: Iterable[Identity]) -> Reuse:
@@ -139,8 +159,25 @@ def find_cells(folder: Path, identities: Iterable[Identity]) -> Reuse:
     return Reuse(found, stored.troubles)
 
 
-def _read(path: Path) -> tuple[Identity, CellResult]:
-    data = json.loads(path.read_text("utf-8"))
+def _texts(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Finds the text of each cell and says where it stands; single files come last and count."""
+    for path in sorted((folder / "cells").glob("*.jsonl")):
+        for number, line in enumerate(_bytes(path).splitlines(), 1):
+            yield f"line {number} of {path}", line
+    for path in sorted((folder / "cells").glob("*.json")):
+        yield str(path), _bytes(path)
+
+
+def _bytes(path: Path) -> bytes:
+    """Reads a file; what cannot be read holds nothing, which is reported like any damage."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _read(text: bytes) -> tuple[Identity, CellResult]:
+    data = json.loads(text)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"expected format {FORMAT}")
     identity = data["identity"]

@@ -10,7 +10,14 @@ from jaxloss import InvalidInputError
 from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.runs.grid.cells import Cell, CellResult, Row, cell_identity, identity_digest
 from jaxloss.runs.grid.problems import ProblemSpec
-from jaxloss.runs.grid.store import cell_path, find_cells, load_cells, locked, write_cell
+from jaxloss.runs.grid.store import (
+    cell_path,
+    find_cells,
+    load_cells,
+    locked,
+    pack_cells,
+    write_cell,
+)
 from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.tasks.registry import TaskSettings
 
@@ -143,6 +150,22 @@ def test_a_half_written_file_counts_for_nothing(tmp_path: Path) -> None:
     path = write_cell(tmp_path, identity(), RESULT, {})
     path.rename(path.with_name(path.name + ".partial"))
     assert find_cells(tmp_path, [identity()]) == ((None,), ())
+
+
+def test_packed_cells_serve_another_comparison(tmp_path: Path) -> None:
+    others = [identity(CELL._replace(seed=seed)) for seed in (4, 5)]
+    for one in others:
+        write_cell(tmp_path / "first", one, RESULT, {})
+    (tmp_path / "first" / "cells" / "foreign.json").write_text("{")
+    packed = pack_cells(tmp_path / "first")
+    write_cell(tmp_path / "second", others[1], RESULT._replace(seconds=9.0), {})
+    (tmp_path / "second" / "cells" / "first.jsonl").write_bytes(packed.read_bytes() + b"{\n")
+    found = find_cells(tmp_path / "second", [*others, identity()])
+    assert found.results == (RESULT, RESULT._replace(seconds=9.0), None)
+    assert [f"line 3 of {tmp_path}" in trouble for trouble in found.troubles] == [True]
+    # Packed again, with what has come since.
+    write_cell(tmp_path / "second", identity(), RESULT, {})
+    assert len(pack_cells(tmp_path / "second").read_text().splitlines()) == 3
 
 
 def test_an_empty_folder_has_no_cells(tmp_path: Path) -> None:
