@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 from jax.flatten_util import ravel_pytree
 
 from jaxloss.errors import InvalidInputError
@@ -131,6 +132,12 @@ def test_a_matrix_of_few_different_eigenvalues_needs_fresh_directions():
     found = top_of(rotated([4.0] * 30 + [0.0] * 30))
     np.testing.assert_allclose(found.values[0], 4.0, rtol=1e-10)
     assert found.residuals[0] < TIGHT.tolerance
+
+
+def test_the_iteration_lowers_for_accelerators_that_are_not_there():
+    exported = export.export(top_of, platforms=("cuda", "tpu"))(jnp.eye(60, dtype=jnp.float32))
+    assert exported.platforms == ("cuda", "tpu")
+    assert exported.out_avals[0].shape == (2,)
 
 
 @pytest.mark.usefixtures("float64")

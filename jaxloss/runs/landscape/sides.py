@@ -24,6 +24,7 @@ from jaxloss.learning.landscape import (
 )
 from jaxloss.learning.trained import TrainedModel, train_model
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.online import OnlineForm
 from jaxloss.models.model import Variables
 from jaxloss.runs.landscape.settings import LandscapeRunSettings
 from jaxloss.tasks.task import Task
@@ -199,7 +200,7 @@ def _side(
     sign = -1.0 if task.metric.higher_is_better else 1.0
     return Side(
         named.name,
-        named.loss.formula(),
+        _described(named.loss),
         *slices,
         float(before[own]),
         float(after[own]),
@@ -211,6 +212,11 @@ def _side(
         rises(lines.places, lines.losses[0], float(after[own]), half),
         rises(lines.places, sign * lines.metric, sign * valid, half),
     )
+
+
+def _described(loss: LearnedLoss) -> str:
+    adapts = isinstance(loss.form, OnlineForm)
+    return loss.formula() + (" (drawn and measured as it ended)" if adapts else "")
 
 
 def _scored(task: Task, variables: Variables) -> Float[Array, ""]:

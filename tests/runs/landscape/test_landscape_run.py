@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -123,8 +124,6 @@ def test_the_report_says_what_was_measured(drawn: Drawn) -> None:
 
 
 def test_the_command_in_the_report_repeats_it(drawn: Drawn, tmp_path: Path) -> None:
-    import shlex
-
     words = shlex.split(repeat_command(drawn.settings))
     assert words[:2] == ["jaxloss", "landscape"]
     again, _ = landscape_settings([*words[2:], "--out", str(drawn.folder)])
@@ -197,6 +196,17 @@ def test_a_folder_in_use_is_left_alone(drawn: Drawn) -> None:
     with pytest.raises(InvalidInputError, match="is not empty; name another folder with --out"):
         draw_landscapes(drawn.settings)
     assert (drawn.folder / "results.json").read_bytes() == before
+
+
+def test_help_lists_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["landscape", "--help"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out
+    for option in ("--task", "--against", "--points", "--extent", "--lines", "--model", "--out"):
+        assert option in printed
+    assert main(["--help"]) == 0
+    assert "jaxloss landscape LOSS" in capsys.readouterr().out
 
 
 @pytest.fixture
