@@ -21,6 +21,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
   jaxloss evaluate LOSS ...     compare losses with the task loss on any task
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
+  jaxloss landscape LOSS        draw what lies around networks trained under two losses
   jaxloss --version             print the version
 
 LOSS is a loss.json of a run, a name of the zoo (huber:delta=0.5), or a formula ("abs(f - y)").
@@ -80,7 +81,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-_COMMANDS = ("search", "evaluate", "compare")
+_COMMANDS = ("search", "evaluate", "compare", "landscape")
 """Each is a module of `jaxloss.commands` with a function ``NAME_command(words)``; only the one that
 is wanted is imported."""
 

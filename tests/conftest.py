@@ -17,6 +17,8 @@ CHECKED_MODULES = (
     "jaxloss.learning.population",
     "jaxloss.learning.unroll",
     "jaxloss.learning.local_search",
+    "jaxloss.learning.landscape",
+    "jaxloss.learning.curvature",
 )
 """Modules whose annotations, shapes included, are checked at every call of the test run."""
 

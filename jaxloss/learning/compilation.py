@@ -4,16 +4,17 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 
+_Result = TypeVar("_Result")
 
-def all_at_once(jobs: Iterable[Callable[[], None]]) -> None:
+
+def all_at_once(jobs: Iterable[Callable[[], _Result]]) -> list[_Result]:
     """Runs jobs in threads; for compilations, each of which keeps but one core busy."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for finished in [pool.submit(job) for job in jobs]:
-            finished.result()
+        return [finished.result() for finished in [pool.submit(job) for job in jobs]]
 
 
 def jit_brief(function: Callable[..., Any]) -> Callable[..., Any]:

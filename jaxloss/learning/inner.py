@@ -207,3 +207,35 @@ def predict(
     if inputs.shape[0] <= at_once:
         return run(inputs)
     return jax.lax.map(lambda example: run(example[None])[0], inputs, batch_size=at_once)
+
+
+def mean_loss(
+    model: Model, loss: ExampleLoss, variables: Variables, split: Split, at_once: int = 1024
+) -> Float[Array, "..."]:
+    """Computes a network's mean loss over a whole split, statistics held still.
+
+    It can be differentiated as often as the loss can. At most ``at_once`` examples go through the
+    network together, and of them alone a derivative keeps what lies between the layers.
+
+    Args:
+        model: the network.
+        loss: what is averaged; its values may have further axes, which stay.
+        variables: of the network.
+        split: the examples.
+        at_once: examples in a block.
+    """
+    examples = split.inputs.shape[0]
+    count = -(-examples // at_once)
+    size = -(-examples // count)
+
+    def total(rows: Int[Array, " block"]) -> Float[Array, "..."]:
+        block = take(split, jnp.minimum(rows, examples - 1))
+        outputs, _ = model.apply(variables, block.inputs, False, None)
+        values = loss(outputs, block.targets)
+        real = (rows < examples).reshape(-1, *[1] * (values.ndim - 1))
+        return jnp.sum(jnp.where(real, values, 0), axis=0)
+
+    if count == 1:
+        return total(jnp.arange(examples)) / examples
+    blocks = jnp.arange(count * size).reshape(count, size)
+    return jnp.sum(jax.lax.map(jax.checkpoint(total), blocks), axis=0) / examples
