@@ -4,9 +4,8 @@ from rich.console import Console
 
 from jaxloss.errors import require
 from jaxloss.learning.finalists import task_loss_of
-from jaxloss.losses.views import shows
 from jaxloss.runs.evaluation import require_fit
-from jaxloss.runs.given import given_loss
+from jaxloss.runs.given import fitting_loss
 from jaxloss.runs.landscape.report import write_landscapes
 from jaxloss.runs.landscape.settings import LandscapeRunSettings, free_folder, make_folder
 from jaxloss.runs.landscape.sides import Landscapes, NamedLoss, compute_landscapes
@@ -62,11 +61,6 @@ def _loss_on(text: str, task: Task) -> NamedLoss:
     Raises:
         InvalidInputError: there is no such loss, or it does not fit, and why.
     """
-    given, own = given_loss(text), task.view.name
-    for view in sorted(given.losses, key=lambda view: view != own):
-        if shows(own, view):
-            return NamedLoss(given.name, given.losses[view])
-    if given.entry is None:
-        require_fit(given.first, task)
-    # It says why a loss of the zoo does not fit.
-    return NamedLoss(given.name, given_loss(text, own).first)
+    loss = fitting_loss(text, task.view.name)
+    require_fit(loss, task)
+    return NamedLoss(text.strip(), loss)
