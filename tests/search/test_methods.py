@@ -22,7 +22,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.simulation import SimulationSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.losses import LearnedLoss
+from jaxloss.losses import LearnedLoss, ZooForm
 from jaxloss.losses.views import shows
 from jaxloss.search import METHODS, FrontEntry, Info, Search
 from jaxloss.search.cse_proposals import ProposalSettings
@@ -321,7 +321,8 @@ def test_the_best_is_the_first_finalist(course: Course, finalists: list[Finalist
 
 def test_nothing_worse_than_the_task_loss_is_handed_over(course: Course, finalists: list[Finalist]):
     (usual,) = [finalist for finalist in finalists if not finalist.learned]
-    assert usual.loss.form.as_data() == {"name": CASES[course.name].task(0).task_loss_name}
+    task = CASES[course.name].task(0)
+    assert usual.loss.form == ZooForm(task.task_loss_name, task.view.name)
     assert np.isfinite(usual.mean)
     assert finalists[0].mean <= usual.mean
     learned = [finalist.loss for finalist in finalists if finalist.learned]

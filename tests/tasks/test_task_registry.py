@@ -12,6 +12,7 @@ from jaxloss.tasks import (
     TaskSettings,
     bundled_data,
     load_supervised_task,
+    load_task,
     load_tasks,
     require_same_view,
     with_imbalance,
@@ -59,16 +60,16 @@ def test_settings_reach_the_task(tmp_path):
         test_fraction=0.1,
         split_seed=3,
     )
-    task = load_supervised_task(str(path), settings)
+    task = load_task(str(path), settings)
     assert (task.name, task.model.name, task.metric.name) == ("table", "mlp:7", "pinball:0.9")
     assert [len(part.targets) for part in (task.train, task.valid, task.test)] == [25, 20, 5]
     assert task.train.inputs.shape == (25, 2)
-    other = load_supervised_task(str(path), TaskSettings(target="b", split_seed=4))
+    other = load_task(str(path), TaskSettings(target="b", split_seed=4))
     assert not np.array_equal(task.test.targets[0], other.test.targets[0])
 
 
 def changed_fractions(spec: str, **settings: Any) -> list[float]:
-    clean, spoilt = (load_supervised_task(spec, TaskSettings(**one)) for one in ({}, settings))
+    clean, spoilt = (load_task(spec, TaskSettings(**one)) for one in ({}, settings))
     pairs = [(getattr(clean, name), getattr(spoilt, name)) for name in ("train", "valid", "test")]
     return [float(np.mean(np.asarray(a.targets) != np.asarray(b.targets))) for a, b in pairs]
 
@@ -95,7 +96,7 @@ def test_noise_is_added_to_train_and_valid_and_never_to_test(spec, settings, tol
 
 def test_pair_flips_go_to_the_next_class():
     clean, flipped = (
-        load_supervised_task("digits", TaskSettings(label_noise=rate, label_noise_kind="pair_flip"))
+        load_task("digits", TaskSettings(label_noise=rate, label_noise_kind="pair_flip"))
         for rate in (0.0, 0.4)
     )
     shifts = (np.asarray(flipped.valid.targets) - np.asarray(clean.valid.targets)) % 10
@@ -122,7 +123,7 @@ def test_several_tasks_and_models_give_their_product_tasks_outside():
         ("breast_cancer", "mlp:3"),
         ("breast_cancer", "linear"),
     ]
-    alone = load_supervised_task("wine", TaskSettings(model="linear", split_seed=2))
+    alone = load_task("wine", TaskSettings(model="linear", split_seed=2))
     np.testing.assert_array_equal(tasks[1].train.inputs, alone.train.inputs)
     assert [task.name for task in load_tasks("wine")] == ["wine"]
 
@@ -150,7 +151,7 @@ def test_lists_with_a_wrong_name_are_refused(spec, model, message):
 
 
 def test_wine_can_be_learned_by_its_own_task_loss():
-    task = load_supervised_task("wine", TaskSettings(model="linear"))
+    task = load_task("wine", TaskSettings(model="linear"))
     variables = task.model.init(jax.random.key(0), task.train.inputs)
 
     def loss(params):
@@ -212,4 +213,4 @@ def test_bad_settings_are_refused_at_construction(values, message):
 )
 def test_what_cannot_be_loaded_is_refused(spec, settings, message):
     with pytest.raises(InvalidInputError, match=message):
-        load_supervised_task(spec, TaskSettings(**settings))
+        load_task(spec, TaskSettings(**settings))

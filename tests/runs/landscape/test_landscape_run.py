@@ -246,7 +246,7 @@ def failure(
         (["mae", "--task", "wine", "--steps", "0"], "steps must be 1 or more, got 0"),
         (["mae", "--task", "wine", "--seed", "-1"], "seed must be within"),
         (["giou", "--task", "wine"], "giou cannot train a task of view softmax"),
-        (["1 - i / u", "--task", "wine"], "was learned on areas of boxes (boxes view), but wine"),
+        (["1 - i / u", "--task", "wine"], "is for areas of boxes (boxes view), but wine"),
         (["ce", "--task", "wine"], "both losses are cross_entropy; name another one"),
         (["nothing.json", "--task", "wine"], "nothing.json cannot be read"),
     ],
