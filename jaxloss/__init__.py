@@ -37,6 +37,7 @@ from jaxloss.search import (
     evomal,
     glo,
     gp_lfl,
+    meta_pinn,
     ml3,
     taylorglo,
 )
@@ -87,6 +88,7 @@ __all__ = [
     "gp_lfl",
     "load_task",
     "load_tasks",
+    "meta_pinn",
     "ml3",
     "parse",
     "supervised_task",

@@ -7,6 +7,7 @@ from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.search.evomal import EvoMALSettings, evomal
 from jaxloss.search.glo import GLOSettings, glo
 from jaxloss.search.gp_lfl import GPLFLSettings, gp_lfl
+from jaxloss.search.meta_pinn import MetaPINNSettings, meta_pinn
 from jaxloss.search.ml3 import ML3Settings, ml3
 from jaxloss.search.registry import METHODS, Method, Preset, method_named
 from jaxloss.search.search import FrontEntry, Info, Search
@@ -37,6 +38,7 @@ __all__ = [
     "glo",
     "gp_lfl",
     "method_named",
+    "meta_pinn",
     "ml3",
     "taylorglo",
     "whole_search",
