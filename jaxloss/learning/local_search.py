@@ -188,6 +188,7 @@ def tuner(
         settings: of the search; ``meta_steps`` is not read.
         bind: makes the loss of the inner training from its parameters.
     """
+
     def advance(
         shares: Sequence[TuningShare], state: TunerState, numbers: Array
     ) -> tuple[TunerState, Array]:

@@ -5,7 +5,6 @@ from typing import Literal, NamedTuple, Protocol
 import optax
 from jaxtyping import Array, Float
 
-
 Rule = Literal["sgd", "adam"]
 """How gradients become steps."""
 

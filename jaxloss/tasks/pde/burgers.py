@@ -1,4 +1,4 @@
-"""Viscous Burgers: ``u_t + u u_x = ν u_xx``, u = −sin πx at t = 0; the viscosity ν is the parameter.
+"""Viscous Burgers: ``u_t + u u_x = ν u_xx``, u = −sin πx at t = 0; the parameter is ν.
 
 One of the examples of meta-learned PINN losses, https://arxiv.org/abs/2107.05544; the ranges are
 *assumed*. The reference is the Cole–Hopf solution (https://doi.org/10.1002/cpa.3160030302 and

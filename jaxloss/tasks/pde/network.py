@@ -4,6 +4,7 @@ Physics-informed neural networks: https://doi.org/10.1016/j.jcp.2018.10.045.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -44,9 +45,7 @@ def outputs_of(
     return outputs[:, None]
 
 
-def field_of(
-    problem: Problem, network: nn.Module
-) -> Callable[[Variables], Field]:
+def field_of(problem: Problem, network: nn.Module) -> Callable[[Variables], Field]:
     """Makes ``(variables) -> field``: a network of coordinates that each run from -1 to 1."""
     low, high = jnp.asarray(problem.low), jnp.asarray(problem.high)
 
@@ -54,7 +53,7 @@ def field_of(
         def field(points: Points) -> Float[Array, " rows"]:
             ends = (jnp.broadcast_to(end, points.shape).astype(points.dtype) for end in (low, high))
             start, end = ends
-            outputs: Array = network.apply(variables, 2.0 * (points - start) / (end - start) - 1.0)
+            outputs: Any = network.apply(variables, 2.0 * (points - start) / (end - start) - 1.0)
             return outputs[:, 0]
 
         return field
@@ -68,7 +67,7 @@ def pde_model(problem: Problem, widths: tuple[int, ...], name: str) -> Model:
     field_with = field_of(problem, network)
 
     def init(key: PRNGKeyArray, inputs: Float[Array, "batch columns"]) -> Variables:
-        return network.init(key, inputs[:, : problem.dimensions])
+        return dict(network.init(key, inputs[:, : problem.dimensions]))
 
     def apply(
         variables: Variables,

@@ -102,9 +102,7 @@ class Problem:
     low: tuple[float, ...]
     high: tuple[float, ...]
     values: Callable[[Points, Values], Values]
-    solution: Callable[
-        [Float[np.ndarray, "rows dimensions"], float], Float[np.ndarray, " rows"]
-    ]
+    solution: Callable[[Float[np.ndarray, "rows dimensions"], float], Float[np.ndarray, " rows"]]
     residual: Callable[[Field, Points, Values], Values] | None = None
     boundary: Callable[[Points], Points] | None = None
     initial: Callable[[Points], Points] | None = None
