@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 
 class MLP(nn.Module):
-    """A multilayer perceptron: ReLU (by default) between layers, Xavier-uniform kernels, zero biases.
+    """A multilayer perceptron: ReLU by default, Xavier-uniform kernels, zero biases.
 
     With ``widths=(1000, 1000)`` it is the perceptron of EvoMAL
     (https://arxiv.org/abs/2209.08907); the initialisation is that of Glorot and Bengio

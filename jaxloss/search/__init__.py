@@ -25,6 +25,7 @@ __all__ = [
     "GPLFLSettings",
     "Info",
     "ML3Settings",
+    "MetaPINNSettings",
     "Method",
     "Preset",
     "Search",

@@ -187,7 +187,7 @@ def drawn_meta_loss(
         bind,
         lambda step: task.draw_batch(jax.random.fold_in(batch_key, step), parameter, rows),
         steps,
-        task.draw_batch(jax.random.fold_in(batch_key, steps), parameter, rows),
+        task.draw_batch(jax.random.fold_in(batch_key, steps), parameter, rows, judging=True),
         loss_params,
         settings.truncation,
     )

@@ -85,8 +85,14 @@ class DistributedTask(Task, Protocol):
         """Draws the parameter of a problem."""
         ...
 
-    def draw_batch(self, key: PRNGKeyArray, parameter: Float[Array, ""], examples: int) -> Split:
-        """Draws examples to train with, afresh at every call, of the problem of this parameter."""
+    def draw_batch(
+        self, key: PRNGKeyArray, parameter: Float[Array, ""], examples: int, judging: bool = False
+    ) -> Split:
+        """Draws examples of the problem of this parameter, afresh for every key.
+
+        They are to train with or, where ``judging``, to judge what was trained: only targets that
+        are spoilt on purpose may differ.
+        """
         ...
 
 

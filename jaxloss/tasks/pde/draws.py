@@ -18,10 +18,12 @@ class Outliers(NamedTuple):
     Attributes:
         rate: probability that a value is.
         scale: size of an outlier, in standard deviations of the known values drawn beside it.
+        judging: whether values that judge in meta-training are spoilt too.
     """
 
     rate: float
     scale: float
+    judging: bool = True
 
 
 def terms_of(problem: Problem, weights: Weights) -> dict[float, float]:

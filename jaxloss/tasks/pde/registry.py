@@ -39,7 +39,8 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
         text: a name of `PDES`, perhaps with values: ``"burgers:viscosity=0.01"``; beside the
             parameter of the equation ``interior``, ``boundary`` and ``initial`` weigh the terms.
         settings: its ``model`` is ``mlp:WIDTH-WIDTH-...``, with tanh between the layers;
-            ``outliers`` spoil known values of the training rows, ``split_seed`` draws them.
+            ``outliers`` spoil known values of the training rows, and of those that judge in
+            meta-training unless ``outlier_splits`` is train alone; ``split_seed`` draws them.
 
     Raises:
         InvalidInputError: there is no such equation or value, the parameter is out of its solver's
@@ -56,14 +57,15 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
             getattr(settings, setting) == getattr(usual, setting),
             f"pde:{name} draws its own points; {setting} is for data",
         )
-    spoilt = Outliers(settings.outliers, settings.outlier_scale) if settings.outliers else None
+    judging = "valid" in settings.outlier_splits.split(",")
+    spoilt = Outliers(settings.outliers, settings.outlier_scale, judging)
     return pde_task(
         f"pde:{text}",
         problem,
         metric_named(settings.metric or METRIC, "regression", settings.metric_direction),
         values.pop(problem.parameter, None),
         Weights(**values),
-        spoilt,
+        spoilt if settings.outliers > 0 else None,
         _widths(name, settings.model),
         settings.task_loss or "mse",
         settings.split_seed,

@@ -77,10 +77,14 @@ class PDETask:
         """Draws a parameter from the range of meta-training."""
         return self.problem.training.at(jax.random.uniform(key))
 
-    def draw_batch(self, key: PRNGKeyArray, parameter: Float[Array, ""], examples: int) -> Split:
-        """Draws training rows of the equation with this parameter, each term its share."""
-        terms = terms_of(self.problem, self.weights)
-        return draw_rows(key, self.problem, terms, parameter, examples, self.outliers)
+    def draw_batch(
+        self, key: PRNGKeyArray, parameter: Float[Array, ""], examples: int, judging: bool = False
+    ) -> Split:
+        """Draws rows of the equation with this parameter, each term its share."""
+        terms, spoilt = terms_of(self.problem, self.weights), self.outliers
+        if judging and spoilt is not None and not spoilt.judging:
+            spoilt = None
+        return draw_rows(key, self.problem, terms, parameter, examples, spoilt)
 
 
 def pde_task(
