@@ -91,8 +91,8 @@ def test_outliers_among_the_known_values_lower_the_shape():
     tuning = LocalSearchSettings(40, 8, learning_rate=0.1, clip_norm=1.0)
     start = AdaptiveForm().family().init(KEY)
     spoilt = shape_and_scale(jnp.asarray(tuned(task_of("regression", 0.2), tuning, start)))
-    print(spoilt, shape_and_scale(jnp.asarray(tuned(task_of("regression"), tuning, start))))
-    assert float(spoilt.alpha) < 1.8
+    # Without outliers it comes to 2.1.
+    assert float(spoilt.alpha) < 1.5
 
 
 def squared(params: Any, f: Any, y: Any) -> Any:
@@ -127,27 +127,34 @@ def test_ffn_learns_to_rest_where_there_is_no_error():
 
 
 def test_the_search_improves_on_its_start():
-    """A scale far too large makes SGD crawl; meta-gradients must bring it down."""
+    """Plain SGD is slow under the start; meta-gradients make the loss steeper."""
     task = task_of("regression")
     settings = MetaPINNSettings(
-        generations=4,
+        generations=2,
         chunk=1,
         optimizer=BaseOptimizerSettings(0.005, 0.0, 0.0, 24),
-        fitness=FitnessSettings(steps=100),
+        fitness=FitnessSettings(steps=20),
         trial=TrialSettings(steps=20, seeds=2, finalist_seeds=2, finalists=2),
-        tuning=LocalSearchSettings(80, 5, learning_rate=0.05, clip_norm=1.0),
+        tuning=LocalSearchSettings(40, 5, learning_rate=0.05, clip_norm=1.0),
     )
     search = meta_pinn(task, settings)
-    state = search.init(KEY)
-    start = shape_and_scale(jnp.asarray(state.losses.loss_params[0]))
-    state, info = search.step(state)
-    first = info.best_fitness
-    for _ in range(3):
-        state, info = search.step(state)
-    end = shape_and_scale(jnp.asarray(state.losses.loss_params[0]))
-    assert float(end.scale) < 0.7 * float(start.scale)
-    print(first, info.best_fitness, start, end)
-    assert info.best_fitness < 0.97 * first
+    start = search.init(KEY)
+    state = start
+    for _ in range(2):
+        state, _ = search.step(state)
+    bind = family_binding(AdaptiveForm(), task.view)
+
+    @jax.jit
+    def meta_loss(params: Any) -> Any:
+        def of_key(key: Any) -> Any:
+            return drawn_meta_loss(key, task, settings.optimizer, settings.tuning, bind, params)
+
+        return jnp.mean(jax.vmap(of_key)(jax.random.split(jax.random.key(9), 32)))
+
+    before, after = (
+        float(meta_loss(jnp.asarray(one.losses.loss_params[0]))) for one in (start, state)
+    )
+    assert after < 0.8 * before
 
 
 def test_tasks_of_one_problem_are_refused():
