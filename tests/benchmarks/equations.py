@@ -83,9 +83,9 @@ class Budget:
         inner_steps: training steps in each of them.
     """
 
-    model: str = "mlp:32-32"
+    model: str = "mlp:24-24"
     steps: int = 2000
-    batch: int = 96
+    batch: int = 64
     seeds: int = 10
     rates: tuple[float, ...] = (3e-3, 1e-2, 3e-2)
     tuning_seeds: int = 2
