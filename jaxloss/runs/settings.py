@@ -79,10 +79,16 @@ def require_seed(seed: int) -> None:
 
 def default_folder(task: str, method: str, seed: int) -> Path:
     """Names the folder of a run, ``runs/diabetes-evomal-seed0``."""
-    # The values of a task such as pde:burgers:viscosity=0.01 have dots too.
-    stem = Path(task).stem if Path(task).suffix in SUFFIXES else task
-    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.") or "task"
+    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", task_stem(task)).strip("-.") or "task"
     return Path("runs") / f"{safe}-{method}-seed{seed}"
+
+
+def task_stem(task: str) -> str:
+    """Takes folder and suffix off where a task is a file.
+
+    The values of other tasks, ``pde:burgers:viscosity=0.01``, have dots too.
+    """
+    return Path(task).stem if Path(task).suffix in SUFFIXES else task
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Flat:
