@@ -110,6 +110,11 @@ def test_terms_have_their_share_of_the_rows():
     terms = terms_of(problem, Weights(2.0, 1.0, 1.0))
     assert row_counts(terms, 40) == {INTERIOR: 20, BOUNDARY: 10, INITIAL: 10}
     assert row_counts(terms, 42) == {INTERIOR: 21, BOUNDARY: 11, INITIAL: 10}
+    assert row_counts({INTERIOR: 1.0, BOUNDARY: 100.0, INITIAL: 1.0}, 4) == {
+        INTERIOR: 1,
+        BOUNDARY: 2,
+        INITIAL: 1,
+    }
     assert terms_of(problem, Weights(1.0, 0.0, 1.0)) == {INTERIOR: 1.0, INITIAL: 1.0}
     assert terms_of(PDES["reaction_diffusion"], Weights()) == {INTERIOR: 1.0, BOUNDARY: 1.0}
     rows = draw_rows(jax.random.key(0), problem, terms, jnp.float32(0.1), 40)

@@ -52,13 +52,13 @@ def row_counts(terms: dict[float, float], rows: int) -> dict[float, int]:
         InvalidInputError: there are fewer rows than terms.
     """
     require(rows >= len(terms), f"a batch needs {len(terms)} rows or more, got {rows}")
-    spare, total = rows - len(terms), sum(terms.values())
-    exact = {kind: spare * weight / total for kind, weight in terms.items()}
-    counts = {kind: 1 + int(share) for kind, share in exact.items()}
-    # What rounding down left goes to those that lost most by it.
-    for kind in sorted(exact, key=lambda kind: int(exact[kind]) - exact[kind]):
-        if sum(counts.values()) < rows:
-            counts[kind] += 1
+    total = sum(terms.values())
+    exact = {kind: rows * weight / total for kind, weight in terms.items()}
+    counts = {kind: max(int(share), 1) for kind, share in exact.items()}
+    while sum(counts.values()) < rows:
+        counts[max(exact, key=lambda kind: exact[kind] - counts[kind])] += 1
+    while sum(counts.values()) > rows:
+        counts[max(counts, key=lambda kind: counts[kind])] -= 1
     return counts
 
 
