@@ -206,3 +206,16 @@ def test_an_interrupt_says_how_to_go_on(
     monkeypatch.setattr("jaxloss.commands.search.run_search", interrupted)
     assert main(["search"]) == 130
     assert "--resume" in capsys.readouterr().err
+
+
+def test_an_equation_without_a_solution_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    spec = "pde:burgers:viscosity=1e-5"
+    assert main(["search", spec, "--method", "meta_pinn", "--out", str(folder)]) == 2
+    printed = capsys.readouterr()
+    assert "viscosity must be within 0.002 and 2" in printed.err
+    assert "got 1e-05" in printed.err
+    assert "Traceback" not in printed.err
+    assert not folder.exists()

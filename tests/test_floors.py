@@ -37,7 +37,17 @@ SAME_FLOOR = {
 }
 """Rooms of one floor that may import each other, and why."""
 
-METHODS = {"evomal", "gp_lfl", "ml3", "taylorglo", "glo", "arl", "adalfl", "cse_autoloss"}
+METHODS = {
+    "evomal",
+    "gp_lfl",
+    "ml3",
+    "taylorglo",
+    "glo",
+    "arl",
+    "adalfl",
+    "cse_autoloss",
+    "meta_pinn",
+}
 """Modules of search/ that are methods: none imports another."""
 
 

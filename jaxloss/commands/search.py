@@ -27,13 +27,14 @@ class SearchArguments(Generic[_Method]):
     """
 
     task: Annotated[str, tyro.conf.Positional] = "diabetes"
-    """diabetes, breast_cancer, wine, digits or boxes; a .csv, .parquet or .npz file; or tfds:NAME;
+    """diabetes, breast_cancer, wine, digits or boxes; a .csv, .parquet or .npz file; tfds:NAME; or
+    pde:NAME (regression, advection, reaction_diffusion, burgers; pde:burgers:viscosity=0.01);
     several joined by commas for one loss that serves them all."""
     preset: Preset = "default"
     """Where the other settings start: a minute's look, an earnest search, or the paper's."""
     method: str = "evomal"
-    """How losses are searched for: evomal, gp_lfl, ml3, taylorglo, glo, arl, cse_autoloss or
-    adalfl."""
+    """How losses are searched for: evomal, gp_lfl, ml3, taylorglo, glo, arl, cse_autoloss,
+    adalfl or meta_pinn (for pde:NAME)."""
     seed: int = 0
     """Seed of everything that is drawn in the run; equal seeds give equal losses."""
     out: str | None = None

@@ -5,15 +5,15 @@ Everything here is written for one candidate; a population is a ``vmap`` over it
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
-from jaxloss.errors import require
-from jaxloss.learning.optimizers import Optimizer, decayed_sgd
+from jaxloss.errors import require, unknown_name
+from jaxloss.learning.optimizers import Optimizer, Rule, decayed
 from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.task import Split
 
@@ -28,23 +28,27 @@ class BaseOptimizerSettings:
     """The optimiser of the inner training; defaults from the released EvoMAL code."""
 
     learning_rate: float = 0.01
-    """Step size of SGD."""
+    """Step size."""
     momentum: float = 0.9
-    """Nesterov momentum; 0 for plain SGD."""
+    """Nesterov momentum, 0 for plain SGD; Adam's first beta."""
     weight_decay: float = 5e-4
     """Factor of the parameters that is added to their gradient."""
     batch_size: int = 128
     """Examples in a batch; all of them where there are fewer."""
+    rule: Rule = "sgd"
+    """How gradients become steps; sgd in the released code, adam for equations."""
 
     def __post_init__(self) -> None:
         require(self.learning_rate > 0, f"learning_rate must be above 0, got {self.learning_rate}")
         require(0 <= self.momentum < 1, f"momentum must be in [0, 1), got {self.momentum}")
         require(self.weight_decay >= 0, f"weight_decay must be 0 or more, got {self.weight_decay}")
         require(self.batch_size >= 1, f"batch_size must be 1 or more, got {self.batch_size}")
+        if self.rule not in get_args(Rule):
+            raise unknown_name("rule of the optimizer", self.rule, get_args(Rule))
 
     def make(self) -> optax.GradientTransformation:
         """Builds the optimiser."""
-        return decayed_sgd(self.learning_rate, self.momentum, self.weight_decay)
+        return decayed(self.rule, self.learning_rate, self.momentum, self.weight_decay)
 
 
 class Learner(NamedTuple):

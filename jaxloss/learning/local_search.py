@@ -38,6 +38,8 @@ class LocalSearchSettings:
     truncation: int | None = None
     """Inner steps, counted from the last, that each meta-gradient goes through; none: all. Those
     before only train, so they cost no memory, and the meta-gradient is biased."""
+    clip_norm: float | None = None
+    """Longest meta-gradient; longer ones are shortened to it. None shortens none."""
 
     def __post_init__(self) -> None:
         require(self.meta_steps >= 0, f"meta_steps must be 0 or more, got {self.meta_steps}")
@@ -47,6 +49,17 @@ class LocalSearchSettings:
             self.truncation is None or self.truncation >= 1,
             f"truncation must be 1 or more, or none, got {self.truncation}",
         )
+        require(
+            self.clip_norm is None or self.clip_norm > 0,
+            f"clip_norm must be above 0, or none, got {self.clip_norm}",
+        )
+
+    def outer(self) -> optax.GradientTransformation:
+        """Builds the outer optimiser."""
+        adam = optax.adam(self.learning_rate)
+        if self.clip_norm is None:
+            return adam
+        return optax.chain(optax.clip_by_global_norm(self.clip_norm), adam)
 
 
 class TuningDraws(NamedTuple):
@@ -149,7 +162,7 @@ class TunerState(NamedTuple):
 
 def begin_tuning(settings: LocalSearchSettings, loss_params: PyTree) -> TunerState:
     """Starts a local search."""
-    return TunerState(loss_params, optax.adam(settings.learning_rate).init(loss_params))
+    return TunerState(loss_params, settings.outer().init(loss_params))
 
 
 Tuner = Callable[
@@ -175,7 +188,6 @@ def tuner(
         settings: of the search; ``meta_steps`` is not read.
         bind: makes the loss of the inner training from its parameters.
     """
-    outer = optax.adam(settings.learning_rate)
 
     def advance(
         shares: Sequence[TuningShare], state: TunerState, numbers: Array
@@ -198,14 +210,30 @@ def tuner(
             ]
             return sum(values[1:], values[0]) / len(values)
 
-        def step(state: TunerState, number: Array) -> tuple[TunerState, Array]:
-            value, gradient = jax.value_and_grad(objective)(state.loss_params, number)
-            updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)
-            return TunerState(optax.apply_updates(state.loss_params, updates), outer_state), value
-
-        return jax.lax.scan(step, state, numbers)
+        return descended(settings, objective, state, numbers)
 
     return advance
+
+
+def descended(
+    settings: LocalSearchSettings,
+    objective: Callable[[PyTree, Int[Array, ""]], Float[Array, ""]],
+    state: TunerState,
+    numbers: Int[Array, " steps"],
+) -> tuple[TunerState, Float[Array, " steps"]]:
+    """Takes the meta steps of these numbers down ``objective(loss_params, number)``.
+
+    Returns:
+        The state after them, and the objective before each.
+    """
+    outer = settings.outer()
+
+    def step(state: TunerState, number: Array) -> tuple[TunerState, Array]:
+        value, gradient = jax.value_and_grad(objective)(state.loss_params, number)
+        updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)
+        return TunerState(optax.apply_updates(state.loss_params, updates), outer_state), value
+
+    return jax.lax.scan(step, state, numbers)
 
 
 def _batch(share: TuningShare, number: Array, inner_step: Array) -> Split:

@@ -79,7 +79,7 @@ class TunedTraining(NamedTuple):
     """The training that scored best on the validation split, and what finding it took.
 
     Attributes:
-        learning_rate: step size of SGD.
+        learning_rate: step size.
         weight_decay: factor of the parameters that is added to their gradient.
         steps: training steps.
         parameters: the loss's own, by name.
@@ -116,7 +116,7 @@ def tune_training(
 
     Args:
         task: gives the network, the training and validation splits and the metric.
-        optimizer: the default training; momentum and batch size stay as they are.
+        optimizer: the default training; rule, momentum and batch size stay as they are.
         settings: budget and ranges.
         key: draws configurations, networks and batches.
         loss: what is minimised.
@@ -148,6 +148,7 @@ def tune_training(
         settings.observations,
         binding,
         runs_at_once(runs),
+        optimizer.rule,
     )
     candidates = (
         np.tile(jax.random.key_data(keys), (count, 1)),
@@ -212,7 +213,13 @@ def trained_with(
     )
     binding, data = parted(task, loss, optimizer.batch_size, seeds * steps_cap)
     program = whole_trainings(
-        task, optimizer.momentum, optimizer.batch_size, steps_cap, binding, runs_at_once(seeds)
+        task,
+        optimizer.momentum,
+        optimizer.batch_size,
+        steps_cap,
+        binding,
+        runs_at_once(seeds),
+        optimizer.rule,
     )
     own = [tuned.parameters[name] for name in names]
     configuration = np.array([tuned.learning_rate, tuned.weight_decay, *own], np.float32)

@@ -20,7 +20,7 @@ from jaxloss.learning.online import (
     start_online,
     train_online,
 )
-from jaxloss.learning.optimizers import TracedOptimizer
+from jaxloss.learning.optimizers import Rule, TracedOptimizer
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.sizes import output_count
 from jaxloss.losses.binding import interpreted_binding
@@ -152,13 +152,14 @@ def observed_trainings(
     observations: int,
     binding: Binding,
     chunk: int,
+    rule: Rule = "sgd",
 ) -> PopulationProgram:
     """Makes ``((splits, data), (keys, configurations)) -> fitness`` after each of the lengths."""
 
     def run(shared: Any, candidate: tuple[Array, Array]) -> Float[Array, " observations"]:
         (training, valid), data = shared
         key_data, configuration = candidate
-        optimizer = TracedOptimizer(configuration[0], momentum, configuration[1], batch_size)
+        optimizer = TracedOptimizer(configuration[0], momentum, configuration[1], batch_size, rule)
 
         def fitness(variables: Variables) -> Array:
             return scored(task, predict(task.model, variables, valid.inputs), valid)
@@ -193,13 +194,19 @@ def observed_trainings(
 
 @lru_cache(maxsize=_PROGRAMS)
 def whole_trainings(
-    task: Task, momentum: float, batch_size: int, steps_cap: int, binding: Binding, chunk: int
+    task: Task,
+    momentum: float,
+    batch_size: int,
+    steps_cap: int,
+    binding: Binding,
+    chunk: int,
+    rule: Rule = "sgd",
 ) -> PopulationProgram:
     """Makes ``((splits, steps, configuration, data), keys) -> (valid, test)`` in the metric."""
 
     def run(shared: Any, key_data: Array) -> tuple[Array, Array]:
         (training, valid, test), steps, configuration, data = shared
-        optimizer = TracedOptimizer(configuration[0], momentum, configuration[1], batch_size)
+        optimizer = TracedOptimizer(configuration[0], momentum, configuration[1], batch_size, rule)
         key = jax.random.wrap_key_data(key_data)
 
         def metric(variables: Variables, split: Split) -> Array:

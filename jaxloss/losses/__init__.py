@@ -6,7 +6,7 @@ from jaxloss.losses.form import Form
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.interpreter import assemble, interpret
 from jaxloss.losses.learned import LearnedLoss
-from jaxloss.losses.network import NetworkForm, adalfl_network, ml3_network
+from jaxloss.losses.network import NetworkForm, adalfl_network, ml3_network, pinn_network
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.taylor import TaylorForm
 from jaxloss.losses.tree import compile_expression
@@ -27,5 +27,6 @@ __all__ = [
     "compile_expression",
     "interpret",
     "ml3_network",
+    "pinn_network",
     "zoo_form",
 ]

@@ -1,6 +1,7 @@
 """Losses that are small networks of prediction and target, applied to each element.
 
-ML³: https://arxiv.org/abs/1906.05374. AdaLFL: https://arxiv.org/abs/2301.13247.
+ML³: https://arxiv.org/abs/1906.05374. AdaLFL: https://arxiv.org/abs/2301.13247. Meta-learned PINN
+losses: https://arxiv.org/abs/2107.05544.
 """
 
 import math
@@ -191,6 +192,14 @@ class NetworkForm:
 def ml3_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
     """Makes ML³'s network for supervised tasks, 2–50–50–1 (its released code)."""
     return NetworkForm(variables=variables)
+
+
+def pinn_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
+    """Makes the FFN of meta-learned PINN losses, 2–40–40–1 with ReLU and softplus (the paper).
+
+    Biases are *assumed*.
+    """
+    return NetworkForm((40, 40), biases=True, variables=variables)
 
 
 def adalfl_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:

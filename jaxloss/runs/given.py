@@ -1,6 +1,5 @@
 """Losses as a person names them: a saved loss, a name of the zoo, or a formula typed by hand."""
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NamedTuple
 
 from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.losses import LearnedLoss, TreeForm, zoo, zoo_form
-from jaxloss.losses.views import VIEWS, View, shows, view_named
+from jaxloss.losses.views import View, shows, view_named
 from jaxloss.losses.zoo import ZooLoss
 from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES
 from jaxloss.symbols.parser import parse
@@ -110,22 +109,19 @@ def fitting_loss(text: str, task_view: str) -> LearnedLoss:
     """Finds the loss that a text names, in the form that a task can show it what it takes.
 
     Args:
-        text: as for `given_loss`; a saved loss is returned whatever its view.
+        text: as for `given_loss`; a saved loss or a formula that fits no such task is returned as
+            it is, for `require_fit` to refuse.
         task_view: name of the view of the task.
 
     Raises:
-        InvalidInputError: there is no such loss, or it is not for such tasks.
+        InvalidInputError: there is no such loss, or it is a loss of the zoo that does not fit.
     """
-    if _is_path(text):
-        return load_loss(text)
-    views = [task_view, *(name for name in VIEWS if name != task_view and shows(task_view, name))]
-    try:
-        return given_loss(text, views[0]).first
-    except InvalidInputError:
-        for view in views[1:]:
-            with contextlib.suppress(InvalidInputError):
-                return given_loss(text, view).first
-        raise
+    given = given_loss(text)
+    for view in sorted(given.losses, key=lambda view: view != task_view):
+        if shows(task_view, view):
+            return given.losses[view]
+    # Of a loss of the zoo it says why it does not fit.
+    return given.first if given.entry is None else given_loss(text, task_view).first
 
 
 def load_loss(path: str | Path) -> LearnedLoss:

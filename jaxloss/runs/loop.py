@@ -93,7 +93,7 @@ def run_search(settings: RunSettings, console: Console | None = None) -> RunResu
             findings = _conclude(settings, tasks, search, state, records, progress)
             if is_first():
                 progress.phase("writing the report")
-                _write(folder, findings, tasks[0])
+                _write(folder, findings, tasks)
         print_summary(console, findings, folder)
     first = findings.finalists[0]
     return RunResult(
@@ -177,10 +177,11 @@ def _conclude(
     return Findings(settings, records, front, finalists, tuple(comparisons))
 
 
-def _write(folder: RunFolder, findings: Findings, task: Task) -> None:
+def _write(folder: RunFolder, findings: Findings, tasks: tuple[Task, ...]) -> None:
+    metric = tasks[0].metric
     write_front(folder.front, findings.front)
     write_results(folder, findings.finalists, findings.comparisons)
-    write_report(folder, findings, task.metric.name, task.metric.higher_is_better)
+    write_report(folder, findings, metric.name, metric.higher_is_better, tasks)
     # Last: where this file is, the run is complete.
     write_atomically(folder.loss, findings.winner.to_json())
 

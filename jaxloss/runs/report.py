@@ -3,18 +3,31 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxloss.runs import changes, evidence, plots, sections
+from jaxloss.runs import changes, evidence, fields, plots, sections
 from jaxloss.runs.comparison import Comparison
 from jaxloss.runs.document import Block, Paragraph, Picture, as_html, as_markdown
 from jaxloss.runs.findings import Findings, outcome
 from jaxloss.runs.folder import RunFolder, write_atomically
 from jaxloss.runs.settings import score_name
+from jaxloss.tasks.task import Task
 
 
 def write_report(
-    folder: RunFolder, findings: Findings, metric: str, higher_is_better: bool
+    folder: RunFolder,
+    findings: Findings,
+    metric: str,
+    higher_is_better: bool,
+    tasks: Sequence[Task] = (),
 ) -> None:
-    """Draws the pictures and writes ``report.html`` and ``report.md``."""
+    """Draws the pictures and writes ``report.html`` and ``report.md``.
+
+    Args:
+        folder: of the run.
+        findings: what the report tells of.
+        metric: its name.
+        higher_is_better: its direction.
+        tasks: those of the comparisons, where some have pictures of their own.
+    """
     folder.pictures.mkdir(exist_ok=True)
     score = score_name(findings.settings.search, metric)
     pictures = _pictures(folder.pictures, findings, score, higher_is_better)
@@ -24,6 +37,7 @@ def write_report(
         Paragraph(outcome(findings), strong=True),
         *sections.formula_section(findings),
         *evidence.comparison_sections(findings.comparisons, trainings),
+        *fields.solution_sections(findings, tasks, folder.pictures),
         *sections.loss_curves_section(pictures),
         *changes.change_section(findings, folder.pictures),
         *sections.finalists_section(findings, higher_is_better, score),

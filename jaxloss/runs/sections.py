@@ -158,11 +158,7 @@ def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]
 
 def paste_section(loss: LearnedLoss) -> list[Block]:
     """Gives source for a person's own training loop."""
-    scaled = (
-        " It was learned on targets of mean 0 and standard deviation 1; scale yours alike."
-        if loss.view == "identity"
-        else ""
-    )
+    scaled = _scale_words(loss)
     online = (
         " The code is the loss as a training starts with it; to go on learning while it trains, as "
         "it did here, it needs jaxloss."
@@ -179,6 +175,18 @@ def paste_section(loss: LearnedLoss) -> list[Block]:
         Paragraph("PyTorch: learned_loss(model(inputs), targets).mean().backward()."),
         Code(paste_code(loss, "torch"), "python"),
     ]
+
+
+def _scale_words(loss: LearnedLoss) -> str:
+    """Says what outputs and targets of values were like."""
+    if loss.view != "identity":
+        return ""
+    if dict(loss.origin).get("task", "").startswith("pde:"):
+        return (
+            " It was learned on residuals of equations, with target 0, and on known values of "
+            "solutions, in one batch."
+        )
+    return " It was learned on targets of mean 0 and standard deviation 1; scale yours alike."
 
 
 def repeat_section(settings: RunSettings) -> list[Block]:

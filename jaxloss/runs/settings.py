@@ -11,6 +11,7 @@ from typing import Any
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.search.registry import METHODS, method_named
 from jaxloss.search.settings import MethodSettings, PopulationSettings
+from jaxloss.tasks.files import SUFFIXES
 from jaxloss.tasks.registry import TaskSettings
 
 Flat = dict[str, Any]
@@ -78,9 +79,16 @@ def require_seed(seed: int) -> None:
 
 def default_folder(task: str, method: str, seed: int) -> Path:
     """Names the folder of a run, ``runs/diabetes-evomal-seed0``."""
-    stem = Path(task).stem if Path(task).suffix else task
-    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", stem).strip("-.") or "task"
+    safe = re.sub(r"[^A-Za-z0-9_.]+", "-", task_stem(task)).strip("-.") or "task"
     return Path("runs") / f"{safe}-{method}-seed{seed}"
+
+
+def task_stem(task: str) -> str:
+    """Takes folder and suffix off where a task is a file.
+
+    The values of other tasks, ``pde:burgers:viscosity=0.01``, have dots too.
+    """
+    return Path(task).stem if Path(task).suffix in SUFFIXES else task
 
 
 def flatten(data: Mapping[str, Any], prefix: str = "") -> Flat:

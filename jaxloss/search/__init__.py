@@ -7,6 +7,7 @@ from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.search.evomal import EvoMALSettings, evomal
 from jaxloss.search.glo import GLOSettings, glo
 from jaxloss.search.gp_lfl import GPLFLSettings, gp_lfl
+from jaxloss.search.meta_pinn import MetaPINNSettings, meta_pinn
 from jaxloss.search.ml3 import ML3Settings, ml3
 from jaxloss.search.registry import METHODS, Method, Preset, method_named
 from jaxloss.search.search import FrontEntry, Info, Search
@@ -24,6 +25,7 @@ __all__ = [
     "GPLFLSettings",
     "Info",
     "ML3Settings",
+    "MetaPINNSettings",
     "Method",
     "Preset",
     "Search",
@@ -36,6 +38,7 @@ __all__ = [
     "evomal",
     "glo",
     "gp_lfl",
+    "meta_pinn",
     "method_named",
     "ml3",
     "taylorglo",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
@@ -85,16 +85,16 @@ class TuningWay(NamedTuple):
     """Local search of one candidate, whole or in pieces.
 
     Attributes:
-        draw: ``(key, splits) -> shares``: what candidates share, for each task; ``splits`` has each
-            task's train and valid splits.
+        draw: ``(key, splits) -> shares``: what candidates share, for each task, as the other parts
+            take it; ``splits`` has each task's train and valid splits.
         begin: ``(parameters) -> state``.
         advance: ``(shares, numbers, bind, state) -> state``: takes the meta steps of these numbers.
         tune: ``(shares, bind, parameters) -> parameters``: takes all meta steps.
     """
 
-    draw: Callable[[PRNGKeyArray, Splits], list[TuningShare]]
+    draw: Callable[[PRNGKeyArray, Splits], PyTree]
     begin: Callable[[PyTree], TunerState]
-    advance: Callable[[Sequence[TuningShare], Array, Bind, TunerState], TunerState]
+    advance: Callable[[Any, Array, Bind, TunerState], TunerState]
     tune: Part
 
 

@@ -4,6 +4,7 @@ Several losses can start from different draws and are tuned side by side. Betwee
 steps each is scored by partial training, so that the best of the way is kept.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,12 +16,12 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.finalists import Finalist
-from jaxloss.learning.local_search import LocalSearchSettings, TunerState, TuningShare
+from jaxloss.learning.local_search import LocalSearchSettings, TunerState
 from jaxloss.learning.population import over_population
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import Form
 from jaxloss.losses.learned import LearnedLoss
-from jaxloss.search.candidate import Splits, tuning_way
+from jaxloss.search.candidate import Splits, TuningWay, tuning_way
 from jaxloss.search.finals import judged_again
 from jaxloss.search.flat_judging import flat_judge
 from jaxloss.search.hall import Hall, empty_hall, entered
@@ -74,7 +75,14 @@ class MetaState(NamedTuple):
     hall: Hall
 
 
-def meta_training(method: str, tasks: Tasks, settings: MetaSettings, form: Form) -> Search:
+def meta_training(
+    method: str,
+    tasks: Tasks,
+    settings: MetaSettings,
+    form: Form,
+    way: TuningWay | None = None,
+    fresh: Callable[[PRNGKeyArray], Array] | None = None,
+) -> Search:
     """Makes a search for the parameters of one family by meta-gradients.
 
     Args:
@@ -82,15 +90,18 @@ def meta_training(method: str, tasks: Tasks, settings: MetaSettings, form: Form)
         tasks: what losses are judged on; the meta-loss is the mean of the task losses.
         settings: of the search.
         form: the family.
+        way: how its parameters are tuned; by default on the batches of the tasks' splits.
+        fresh: ``(key) -> parameters`` of a loss at its start; by default the family's own.
     """
-    family, length = form.family(), settings.steps_of_round
-    way = tuning_way(tasks, settings, settings.tuning)
+    length = settings.steps_of_round
+    fresh = fresh or form.family().init
+    way = way or tuning_way(tasks, settings, settings.tuning)
     bind = family_binding(form, tasks[0].view)
     judge = flat_judge(tasks, settings, form, tasks[0].view.name)
     splits = [(task.train, task.valid) for task in tasks]
     taken = len(tasks) * length * settings.tuning.inner_steps * settings.population
 
-    def of_one(shared: tuple[list[TuningShare], Array], state: TunerState) -> TunerState:
+    def of_one(shared: tuple[PyTree, Array], state: TunerState) -> TunerState:
         return way.advance(*shared, bind, state)
 
     def with_draws(key: PRNGKeyArray, splits: Splits, numbers: Array) -> PyTree:
@@ -102,7 +113,7 @@ def meta_training(method: str, tasks: Tasks, settings: MetaSettings, form: Form)
     @jax.jit
     def begin(key: PRNGKeyArray) -> TunerState:
         keys = jax.random.split(named_key(key, "fresh losses"), settings.population)
-        return jax.vmap(lambda key: way.begin(family.init(key)))(keys)
+        return jax.vmap(lambda key: way.begin(fresh(key)))(keys)
 
     def init(key: PRNGKeyArray) -> MetaState:
         hall = empty_hall(settings.trial.finalists, form.parameter_count)

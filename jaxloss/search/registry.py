@@ -16,6 +16,7 @@ from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.search.evomal import EvoMALSettings, evomal
 from jaxloss.search.glo import GLOSettings, glo
 from jaxloss.search.gp_lfl import GPLFLSettings, gp_lfl
+from jaxloss.search.meta_pinn import MetaPINNSettings, meta_pinn
 from jaxloss.search.ml3 import ML3Settings, ml3
 from jaxloss.search.search import Search
 from jaxloss.search.settings import MethodSettings
@@ -140,6 +141,30 @@ METHODS: dict[str, Method] = {
             ),
             "default": AdaLFLSettings(population=2, **_DEFAULT_COMMON),
             "paper": AdaLFLSettings(),
+        },
+    ),
+    "meta_pinn": Method(
+        meta_pinn,
+        MetaPINNSettings,
+        {
+            "quick": MetaPINNSettings(
+                population=4,
+                generations=5,
+                spread=0.5,
+                tuning=LocalSearchSettings(
+                    meta_steps=200, inner_steps=10, learning_rate=1e-2, clip_norm=1.0
+                ),
+                **_QUICK_COMMON,
+            ),
+            "default": MetaPINNSettings(
+                population=4,
+                spread=0.5,
+                tuning=LocalSearchSettings(
+                    meta_steps=2000, inner_steps=20, learning_rate=1e-2, clip_norm=1.0
+                ),
+                **_DEFAULT_COMMON,
+            ),
+            "paper": MetaPINNSettings(),
         },
     ),
 }

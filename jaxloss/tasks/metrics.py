@@ -59,6 +59,7 @@ _BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
         "mse": _BuiltIn(scores.mse, higher_is_better=False),
         "mae": _BuiltIn(scores.mae, higher_is_better=False),
         "r2": _BuiltIn(scores.r2, higher_is_better=True),
+        "relative_l2": _BuiltIn(scores.relative_l2, higher_is_better=False),
         "pinball": _BuiltIn(scores.pinball, higher_is_better=False),
     },
     "boxes": {

@@ -122,7 +122,14 @@ class TaskSettings:
         )
 
 
-FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {}
+def _pde(name: str, settings: TaskSettings) -> Task:
+    # Equations know these settings and so import this module; few runs need them.
+    from jaxloss.tasks.pde import load_pde
+
+    return load_pde(name, settings)
+
+
+FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {"pde": _pde}
 """Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
 settings by the function of its family."""
 
@@ -239,4 +246,5 @@ def _raw_data(spec: str, settings: TaskSettings) -> RawData:
         f"unknown task {spec!r}; valid, nearest first: "
         f"{', '.join(nearest_first(spec, (*BUNDLED_NAMES, BOXES_NAME)))}; or a path that ends in "
         f"{', '.join(SUFFIXES)}; or {PREFIX}NAME"
+        + "".join(f"; or {family}:NAME" for family in FAMILIES)
     )

@@ -66,6 +66,15 @@ def log_loss(predictions: Probabilities, targets: Classes) -> Score:
     return -jnp.mean(jnp.log(jnp.clip(chosen, epsilon, 1 - epsilon)))
 
 
+def relative_l2(
+    predictions: Float[Array, "examples ..."], targets: Num[Array, "examples ..."]
+) -> Score:
+    """Root of the summed squared error over that of the summed squared target; 0/0 is NaN."""
+    targets = _like(predictions, targets)
+    error = jnp.sum(jnp.square(predictions - targets))
+    return jnp.sqrt(error / jnp.sum(jnp.square(targets)))
+
+
 def mse(predictions: Float[Array, "examples ..."], targets: Num[Array, "examples ..."]) -> Score:
     """Mean squared error over examples and outputs."""
     return jnp.mean((predictions - _like(predictions, targets)) ** 2)

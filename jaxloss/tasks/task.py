@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.losses.views import View
@@ -70,6 +70,29 @@ class Task(Protocol):
 
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch ..."]:
         """What the metric takes: class probabilities, or values or boxes as the targets are."""
+        ...
+
+
+@runtime_checkable
+class DistributedTask(Task, Protocol):
+    """A task that is one problem of a distribution; others of it are drawn inside ``jit``.
+
+    The problems differ in a parameter and in what their rows hold; network, view and losses are the
+    same for all.
+    """
+
+    def draw_problem(self, key: PRNGKeyArray) -> Float[Array, ""]:
+        """Draws the parameter of a problem."""
+        ...
+
+    def draw_batch(
+        self, key: PRNGKeyArray, parameter: Float[Array, ""], examples: int, judging: bool = False
+    ) -> Split:
+        """Draws examples of the problem of this parameter, afresh for every key.
+
+        They are to train with or, where ``judging``, to judge what was trained: only targets that
+        are spoilt on purpose may differ.
+        """
         ...
 
 

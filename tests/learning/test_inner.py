@@ -21,6 +21,7 @@ from jaxloss.models import from_functions
 from jaxloss.tasks import Split
 
 GENERATOR = np.random.default_rng(0)
+RULE: dict[str, Any] = {"rule": "adm"}
 SPLIT = Split(
     jnp.asarray(GENERATOR.normal(size=(10, 3)), jnp.float32),
     jnp.asarray(GENERATOR.normal(size=10), jnp.float32),
@@ -61,6 +62,27 @@ def by_hand(settings: BaseOptimizerSettings, batches: np.ndarray) -> np.ndarray:
         velocity = slope + settings.momentum * velocity
         weights = weights - settings.learning_rate * (slope + settings.momentum * velocity)
     return weights
+
+
+def test_adam_agrees_with_optax():
+    """Golden values: optax's own Adam, on a gradient to which the weight decay is added."""
+    settings = BaseOptimizerSettings(0.05, 0.8, weight_decay=0.1, batch_size=4, rule="adam")
+    key = jax.random.key(7)
+    variables, _ = train(key, LINEAR, settings, squared_error, SPLIT, 3)
+    adam, weights = optax.adam(0.05, b1=0.8), START
+    state = adam.init(weights)
+    for batch in batch_indices(jax.random.split(key, 3)[1], 10, 4, 3):
+        residuals = SPLIT.inputs[batch] @ weights - SPLIT.targets[batch][:, None]
+        slope = 2 * SPLIT.inputs[batch].T @ residuals / 4 + 0.1 * weights
+        updates: Any
+        updates, state = adam.update(slope, state)
+        weights = weights + updates
+    np.testing.assert_allclose(variables["params"], weights, rtol=1e-4, atol=1e-6)
+
+
+def test_unknown_rules_are_refused():
+    with pytest.raises(InvalidInputError, match="unknown rule of the optimizer 'adm'"):
+        BaseOptimizerSettings(**RULE)
 
 
 @pytest.mark.parametrize("momentum", [0.9, 0.0])

@@ -4,7 +4,7 @@ import pytest
 
 from jaxloss import InvalidInputError
 from jaxloss.commands.search import search_settings
-from jaxloss.runs.settings import RunSettings, command
+from jaxloss.runs.settings import RunSettings, command, default_folder
 from jaxloss.search import EvoMALSettings, GPLFLSettings
 
 
@@ -24,6 +24,13 @@ def test_the_command_of_a_run_repeats_it(line: str) -> None:
     words = shlex.split(command(settings))
     assert search_settings(words[2:])[0] == settings
     assert len(words) <= len(shlex.split(line))
+
+
+def test_folders_tell_equations_of_one_family_apart() -> None:
+    thin, thick = (default_folder(f"pde:burgers:viscosity=0.0{n}", "ml3", 0) for n in (1, 2))
+    assert thin.name == "pde-burgers-viscosity-0.01-ml3-seed0"
+    assert thin != thick
+    assert default_folder("a/my.data.csv", "ml3", 0).name == "my.data-ml3-seed0"
 
 
 def test_settings_must_be_the_methods_own() -> None:

@@ -26,7 +26,7 @@ from jaxloss.losses import LearnedLoss, ZooForm
 from jaxloss.losses.views import shows
 from jaxloss.search import METHODS, FrontEntry, Info, Search
 from jaxloss.search.cse_proposals import ProposalSettings
-from jaxloss.tasks import SupervisedTask, supervised_task
+from jaxloss.tasks import SupervisedTask, Task, TaskSettings, load_task, supervised_task
 
 COMPILATIONS: list[str] = []
 jax.monitoring.register_event_duration_secs_listener(
@@ -51,6 +51,11 @@ def classification(seed: int = 0) -> SupervisedTask:
     return supervised_task(f"clouds {seed}", inputs, targets, "classification", model="linear")
 
 
+@cache
+def waves(seed: int = 0) -> Task:
+    return load_task(f"pde:regression:frequency={1 + seed}", TaskSettings(model="mlp:4"))
+
+
 class Case(NamedTuple):
     """What a method is tried with.
 
@@ -60,7 +65,7 @@ class Case(NamedTuple):
         second_stage: number of the step with which another stage starts; 0 where there is but one.
     """
 
-    task: Callable[[int], SupervisedTask]
+    task: Callable[[int], Task]
     settings: dict[str, Any]
     second_stage: int = 0
 
@@ -117,6 +122,14 @@ CASES = {
             "online_learning_rate": 1e-3,
         },
         second_stage=2,
+    ),
+    "meta_pinn": Case(
+        waves,
+        {
+            "population": 2,
+            "spread": 0.5,
+            "tuning": LocalSearchSettings(meta_steps=8, inner_steps=2, clip_norm=1.0),
+        },
     ),
 }
 """All with few and tiny networks; the small trees of a test need no larger genomes."""
@@ -232,7 +245,7 @@ def test_the_best_never_gets_worse(course: Course):
 
 def origin_of(course: Course) -> dict[str, str]:
     names = ",".join(CASES[course.name].task(seed).name for seed in (0, 1))
-    return {"method": course.name, "task": names, "model": "linear"}
+    return {"method": course.name, "task": names, "model": CASES[course.name].task(0).model.name}
 
 
 def test_losses_say_what_they_were_learned_on(course: Course):

@@ -123,6 +123,8 @@ def test_regression_metrics_agree_with_sklearn(shape):
         "r2": sk.r2_score(targets, predictions),
         "pinball": sk.mean_pinball_loss(targets, predictions),
         "pinball:0.9": sk.mean_pinball_loss(targets, predictions, alpha=0.9),
+        # By numpy: scikit-learn has none.
+        "relative_l2": np.linalg.norm(predictions - targets) / np.linalg.norm(targets),
     }
     for name, value in expected.items():
         actual = value_of(name, predictions, targets, "regression")

@@ -3,7 +3,9 @@
 Paper: A General and Adaptive Robust Loss Function, https://arxiv.org/abs/1701.03077.
 """
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxloss.losses.zoo.arrays import Values, fitted
@@ -54,6 +56,48 @@ def barron(
     logarithm = _log1p_square(residual / jnp.sqrt(gap))
     # With v = (α/2)·ln(1 + (r/c)²/b) it is (b/2)·ln(…)·(e^v − 1)/v, which has no pole at α = 0.
     return 0.5 * gap * logarithm * _growth(0.5 * alpha * logarithm)
+
+
+_NODES, _SHARES = np.polynomial.legendre.leggauss(256)
+
+
+def log_partition(alpha: Float[Array, ""]) -> Float[Array, ""]:
+    """Computes ln Z(α) = ln ∫ exp(−ρ(r, α, 1)) dr, which makes a density of exp(−ρ).
+
+    Differentiable by α. By quadrature after r = tan(πv/2), under which all tails are mild down to
+    α = 0, where the density is Cauchy's; below that there is no density.
+
+    Args:
+        alpha: shape, 0 or more.
+    """
+    alpha = jnp.asarray(alpha)
+    places = jnp.asarray(np.tan(0.5 * np.pi * _NODES), alpha.dtype)
+    stretches = 0.5 * np.pi * (1.0 + np.square(np.tan(0.5 * np.pi * _NODES))) * _SHARES
+    exponents = jnp.asarray(np.log(stretches), alpha.dtype) - barron(
+        places, jnp.zeros_like(places), alpha
+    )
+    return jax.nn.logsumexp(exponents)
+
+
+def barron_likelihood(
+    predictions: Values,
+    targets: Values,
+    alpha: Float[Array, ""],
+    scale: Float[Array, ""],
+) -> Values:
+    """Computes the negative log-likelihood that Barron's loss belongs to, elementwise.
+
+    ρ(r, α, c) + ln c + ln Z(α): unlike ρ itself it does not fall without end as c grows, so α and c
+    can be trained along with a network.
+
+    Args:
+        predictions: real numbers.
+        targets: real numbers in the same shape.
+        alpha: shape, 0 or more.
+        scale: c > 0.
+    """
+    values = barron(predictions, targets, alpha, scale)
+    return values + (jnp.log(scale) + log_partition(alpha)).astype(values.dtype)
 
 
 LOSSES = (

@@ -4,11 +4,11 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.runs.grid.reading import with_values
+from jaxloss.runs.settings import task_stem
 from jaxloss.tasks.registry import TaskSettings
 
 _OPTION = re.compile(r"\+(?=[A-Za-z_]\w*=)")
@@ -96,11 +96,10 @@ def _task_settings(options: Mapping[str, Any], task: str) -> TaskSettings:
 def _usual_name(task: str, settings: TaskSettings) -> str:
     """Names a problem by its data and by what is unusual about it, ``digits+label_noise=0.4``."""
     usual = TaskSettings()
-    stem = Path(task).stem if Path(task).suffix else task
     unusual = [
         f"+{one.name}={getattr(settings, one.name)}"
         for one in dataclasses.fields(TaskSettings)
         if one.name not in ("model", "data_dir", "target")
         and getattr(settings, one.name) != getattr(usual, one.name)
     ]
-    return stem + "".join(unusual)
+    return task_stem(task) + "".join(unusual)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from jaxloss.errors import InvalidInputError
 from jaxloss.runs.folder import write_atomically, write_json
 from jaxloss.runs.grid.cells import CellResult, Identity, identity_digest
+from jaxloss.runs.settings import task_stem
 
 FORMAT = 1
 """Version of the files."""
@@ -81,7 +82,7 @@ def cell_path(folder: Path, identity: Identity) -> Path:
     task = str(identity["task"])
     parts = (
         identity["row"],
-        Path(task).stem if Path(task).suffix else task,
+        task_stem(task),
         identity.get("problem", {}).get("model", ""),
         f"seed{identity['seed']}",
     )

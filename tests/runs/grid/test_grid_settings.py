@@ -272,6 +272,7 @@ def test_a_task_is_text_or_a_mapping(given: Any, expected: ProblemSpec) -> None:
 
 def test_what_is_unusual_is_in_the_name() -> None:
     assert problem_spec("/data/My Table.csv+target=y").name == "My Table"
+    assert problem_spec("pde:burgers:viscosity=0.01").name == "pde:burgers:viscosity=0.01"
     assert problem_spec({"task": "digits", "label_noise": 0.4}).name == "digits+label_noise=0.4"
 
 
