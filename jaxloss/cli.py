@@ -20,6 +20,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
 
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
   jaxloss evaluate LOSS.json    compare a saved loss with the task loss again, or on another task
+  jaxloss export LOSS --to TARGET    a loss as code for optax or torch, LaTeX, StableHLO, ...
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss --version             print the version
 
@@ -79,7 +80,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-_COMMANDS = ("search", "evaluate", "compare")
+_COMMANDS = ("search", "evaluate", "export", "compare")
 """Each is a module of `jaxloss.commands` with a function ``NAME_command(words)``; only the one that
 is wanted is imported."""
 
