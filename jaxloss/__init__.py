@@ -24,6 +24,7 @@ from jaxloss.losses import (
     zoo,
 )
 from jaxloss.losses import compile_expression as compile
+from jaxloss.losses.export import export_code, export_program
 from jaxloss.runs.devices import use_all_cores
 from jaxloss.search import (
     AdaLFLSettings,
@@ -91,6 +92,8 @@ __all__ = [
     "compile",
     "cse_autoloss",
     "evomal",
+    "export_code",
+    "export_program",
     "glo",
     "gp_lfl",
     "load_task",

@@ -20,6 +20,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
 
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
   jaxloss evaluate LOSS ...     compare losses with the task loss on any task
+  jaxloss export LOSS --to TARGET    a loss as code for optax or torch, LaTeX, StableHLO, ...
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss landscape LOSS        draw what lies around networks trained under two losses
   jaxloss --version             print the version
@@ -81,7 +82,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-_COMMANDS = ("search", "evaluate", "compare", "landscape")
+_COMMANDS = ("search", "evaluate", "export", "compare", "landscape")
 """Each is a module of `jaxloss.commands` with a function ``NAME_command(words)``; only the one that
 is wanted is imported."""
 

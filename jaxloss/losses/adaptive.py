@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require
 from jaxloss.losses.family import LossFamily
 from jaxloss.losses.form import (
-    Library,
     evaluate_family,
     no_formula,
     require_arguments,
@@ -37,8 +36,6 @@ SMALLEST_SCALE = 1e-6
 """Below every c, so that c > 0 in single precision too (*assumed*)."""
 START_SCALE = math.sqrt(0.5)
 """c at the start; with α = 2 the loss is then d² (the LAL paper)."""
-LEAST_GAP = 1e-5
-"""Nearest that printed source lets α come to 2, as the loss itself does."""
 
 
 class ShapeAndScale(NamedTuple):
@@ -140,23 +137,12 @@ class AdaptiveForm:
 
     def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
         """Names the loss, its α and its c."""
-        alpha, scale = _numbers(parameters)
+        alpha, scale = numbers_of(parameters)
         f, y = self.variables
         return (
             f"Barron's general robust loss of {f} - {y}, "
             f"alpha = {alpha:.{digits}g}, c = {scale:.{digits}g}"
         )
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of one Python expression over the variables."""
-        alpha, scale = _numbers(parameters)
-        gap = max(abs(alpha - 2.0), LEAST_GAP)
-        f, y = self.variables
-        module = "jnp" if library == "jax" else "torch"
-        # As 1/√gap and c can be far from 1, the residual is divided before it is squared.
-        residual = f"(({f} - {y}) / {scale * math.sqrt(gap)!r})"
-        logarithm = f"{module}.log1p({module}.square({residual}))"
-        return f"({gap / alpha!r} * {module}.expm1({alpha / 2!r} * {logarithm}))"
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""
@@ -169,8 +155,12 @@ class AdaptiveForm:
         return cls(variables_from_data(data))
 
 
-def _numbers(parameters: tuple[float, ...]) -> tuple[float, float]:
-    """Computes α and c in double precision."""
+def numbers_of(parameters: tuple[float, ...]) -> tuple[float, float]:
+    """Computes α and c in double precision, as `shape_and_scale` does in that of its arrays.
+
+    Raises:
+        InvalidInputError: the parameters are not two.
+    """
     require(len(parameters) == 2, f"the loss has 2 parameters, got {len(parameters)}")
     shape, scale = parameters
     # tanh and exp(−|s|) do not overflow, however large the numbers are.

@@ -1,7 +1,7 @@
 """What every way of writing down a loss family has in common, formula or not."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -11,9 +11,6 @@ from jaxloss.losses.family import LossFamily
 from jaxloss.losses.views import View, per_example
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.primitives import PrimitiveSet
-
-Library = Literal["jax", "torch"]
-"""Libraries that losses are printed for."""
 
 
 @runtime_checkable
@@ -65,13 +62,6 @@ class Form(Protocol):
         """Writes one line for people: the formula, or what the loss is if it has none."""
         ...
 
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Writes source of one Python expression over the variables, with all numbers in full.
-
-        Names that it needs: ``jax`` and ``jnp``, or ``torch``. Lines break within brackets only.
-        """
-        ...
-
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""
         ...
@@ -97,8 +87,7 @@ def rounded_formula(form: Form, parameters: tuple[float, ...], digits: int) -> E
 def no_formula(kind: str) -> InvalidInputError:
     """Makes the error for an expression that there is not; the caller raises it."""
     return InvalidInputError(
-        f"a loss of the family {kind!r} is no formula in EvoMAL's primitives; describe and code "
-        "write it"
+        f"a loss of the family {kind!r} is no formula in EvoMAL's primitives; describe writes it"
     )
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses.adaptive import AdaptiveForm
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.form import Form, Library, evaluate_family, rounded_formula
+from jaxloss.losses.form import Form, evaluate_family, rounded_formula
 from jaxloss.losses.network import NetworkForm
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.taylor import TaylorForm
@@ -77,10 +77,6 @@ class TreeForm:
     def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
         """Prints the loss in infix, its weights rounded to significant digits."""
         return rounded_formula(self, parameters, digits).infix()
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of one Python expression over the variables."""
-        return self.expression(parameters).code(library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""

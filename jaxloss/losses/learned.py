@@ -6,7 +6,7 @@ import math
 import sys
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from jaxtyping import Array, Float, Num
 
@@ -16,6 +16,7 @@ from jaxloss.losses.form import Form, rounded_formula
 from jaxloss.losses.forms import form_from_data
 from jaxloss.losses.views import view_named
 from jaxloss.symbols.expression import Expression
+from jaxloss.symbols.sources import Library
 
 _FORMAT = "jaxloss learned loss"
 _VERSION = 1
@@ -102,12 +103,18 @@ class LearnedLoss:
         """
         return rounded_formula(self.form, self.parameters, digits).sympy(digits=digits)
 
-    def code(self, library: Literal["jax", "torch"] = "jax") -> str:
-        """Prints source of one Python expression over the variables, the parameters in full.
+    def code(self, library: Library = "jax") -> str:
+        """Writes source that runs without jaxloss, with the parameters in full.
 
-        Names that it needs: ``jax`` and ``jnp``, or ``torch``.
+        See `jaxloss.losses.export.export_code`, which writes for other targets too.
+
+        Raises:
+            InvalidInputError: the loss cannot be written for other libraries, and why.
         """
-        return self.form.code(self.parameters, library)
+        # Exports are made of losses.
+        from jaxloss.losses.export import export_code
+
+        return export_code(self, "optax" if library == "jax" else "torch")
 
     def __str__(self) -> str:
         return self.formula()

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require, unknown_name
 from jaxloss.losses.family import LossFamily
 from jaxloss.losses.form import (
-    Library,
     evaluate_family,
     no_formula,
     require_arguments,
@@ -28,7 +27,6 @@ from jaxloss.losses.network_parts import (
     ACTIVATIONS,
     OUTPUTS,
     layers,
-    network_code,
     parameter_count,
 )
 from jaxloss.losses.views import View
@@ -127,14 +125,14 @@ class NetworkForm:
         self, parameters: Float[Array, " parameters"], *values: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
         require_arguments(self.variables, self.parameter_count, parameters, values)
-        activation = ACTIVATIONS[self.activation].function
+        activation = ACTIVATIONS[self.activation]
         signal = jnp.stack(values, -1)
         numbers = parameters.astype(signal.dtype)
         for place, layer in enumerate(layers(numbers, self.all_widths, self.biases)):
             signal = (activation(signal) if place else signal) @ layer.weights
             if layer.biases is not None:
                 signal = signal + jnp.broadcast_to(layer.biases, signal.shape)
-        return OUTPUTS[self.output].function(signal[..., 0])
+        return OUTPUTS[self.output](signal[..., 0])
 
     def evaluate(
         self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
@@ -156,16 +154,6 @@ class NetworkForm:
             f"network {widths} of {', '.join(self.variables)}, {self.activation}, {self.output}; "
             f"{self.parameter_count} {kind}"
         )
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of one Python expression over the variables, weights as nested lists."""
-        require(
-            len(parameters) == self.parameter_count,
-            f"the network has {self.parameter_count} parameters, got {len(parameters)}",
-        )
-        # In double precision, which JAX would have to be asked for.
-        parts = list(layers(np.asarray(parameters, np.float64), self.all_widths, self.biases))
-        return network_code(parts, self.variables, self.activation, self.output, library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""

@@ -1,6 +1,5 @@
-"""What a loss network is made of: layers, activations, and their source."""
+"""What a loss network is made of: layers and activations."""
 
-import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Generic, NamedTuple, TypeVar
@@ -9,15 +8,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxloss.losses.form import Library
-
 SMOOTHNESS = 10.0
 """β of the smooth leaky ReLU (*assumed*)."""
 LEAK = 0.01
 """γ of the smooth leaky ReLU, its slope far below 0 (*assumed*)."""
-
-_LINE = 96
-"""Characters of a line of source."""
 
 Numbers = TypeVar("Numbers", Array, np.ndarray)
 
@@ -31,42 +25,19 @@ def _identity(values: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return values
 
 
-class Activation(NamedTuple):
-    """A function between or after the layers.
+Activation = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
+"""A function between or after the layers, elementwise."""
 
-    Attributes:
-        function: the function, elementwise.
-        jax_code: its source, with ``{0}`` for the argument.
-        torch_code: likewise.
-    """
-
-    function: Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
-    jax_code: str
-    torch_code: str
-
-
-_SOFTPLUS = "torch.logaddexp({0}, torch.zeros_like({0}))"
-_SMOOTH = f"{(1.0 - LEAK) / SMOOTHNESS!r} * {{softplus}} + {LEAK!r} * x"
-
-ACTIVATIONS = {
-    "relu": Activation(jax.nn.relu, "jax.nn.relu({0})", "torch.relu({0})"),
-    "smooth_leaky_relu": Activation(
-        smooth_leaky_relu,
-        f"(lambda x: {_SMOOTH.format(softplus=f'jax.nn.softplus({SMOOTHNESS!r} * x)')})({{0}})",
-        # Torch's own softplus is exactly linear from 20 on.
-        f"(lambda x: {_SMOOTH.format(softplus=_SOFTPLUS.format(f'{SMOOTHNESS!r} * x'))})({{0}})",
-    ),
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": jax.nn.relu,
+    "smooth_leaky_relu": smooth_leaky_relu,
 }
-"""What can stand between the layers."""
+"""What can stand between the layers. Exported source knows each by its name here."""
 
-OUTPUTS = {
-    "identity": Activation(_identity, "{0}", "{0}"),
-    "relu": ACTIVATIONS["relu"],
-    "softplus": Activation(
-        jax.nn.softplus,
-        "jax.nn.softplus({0})",
-        f"(lambda x: {_SOFTPLUS.format('x')})({{0}})",
-    ),
+OUTPUTS: dict[str, Activation] = {
+    "identity": _identity,
+    "relu": jax.nn.relu,
+    "softplus": jax.nn.softplus,
 }
 """What can stand after the last layer."""
 
@@ -103,41 +74,3 @@ def layers(parameters: Numbers, widths: Sequence[int], biases: bool) -> Iterator
 def parameter_count(widths: Sequence[int], biases: bool) -> int:
     """Counts the numbers of a network whose widths include inputs and outputs."""
     return sum((inputs + biases) * outputs for inputs, outputs in pairwise(widths))
-
-
-def network_code(
-    parts: Sequence[Layer[np.ndarray]],
-    variables: Sequence[str],
-    hidden: str,
-    output: str,
-    library: Library,
-) -> str:
-    """Writes a network as source of one expression.
-
-    Args:
-        parts: the layers.
-        variables: names of the inputs, arrays of one shape.
-        hidden: the activation between layers, one of `ACTIVATIONS`.
-        output: the activation after the last, one of `OUTPUTS`.
-        library: ``"jax"`` or ``"torch"``.
-    """
-    first = variables[0]
-    stack = "jnp.stack([{}], axis=-1)" if library == "jax" else "torch.stack([{}], dim=-1)"
-    source = stack.format(", ".join(variables))
-    for place, layer in enumerate(parts):
-        source = f"({source}\n@ {_array_code(layer.weights, first, library)}"
-        if layer.biases is not None:
-            source += f"\n+ {_array_code(layer.biases, first, library)}"
-        source += ")"
-        last = place == len(parts) - 1
-        activation = OUTPUTS[output] if last else ACTIVATIONS[hidden]
-        template = activation.jax_code if library == "jax" else activation.torch_code
-        source = template.format(source)
-    return f"{source}[..., 0]"
-
-
-def _array_code(values: np.ndarray, like: str, library: Library) -> str:
-    numbers = textwrap.fill(str(values.tolist()), _LINE, break_on_hyphens=False)
-    if library == "jax":
-        return f"jnp.array({numbers}, {like}.dtype)"
-    return f"torch.tensor({numbers}, dtype={like}.dtype, device={like}.device)"

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from jaxloss.errors import require
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.form import Library, no_formula, require_keys
+from jaxloss.losses.form import no_formula, require_keys
 from jaxloss.losses.network import NetworkForm, adalfl_network
 from jaxloss.losses.views import View
 from jaxloss.symbols.expression import Expression
@@ -81,10 +81,6 @@ class OnlineForm:
             f"{self.base.describe(parameters, digits)}, "
             f"adapting in training with learning rate {self.learning_rate:g}"
         )
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of the loss of the start."""
-        return self.base.code(parameters, library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""

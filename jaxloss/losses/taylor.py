@@ -16,7 +16,6 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require
 from jaxloss.losses.family import LossFamily
 from jaxloss.losses.form import (
-    Library,
     evaluate_family,
     require_arguments,
     require_keys,
@@ -149,10 +148,6 @@ class TaylorForm:
     def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
         """Prints the polynomial in infix, its parameters rounded to significant digits."""
         return rounded_formula(self, parameters, digits).infix()
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of one Python expression over the variables."""
-        return self.expression(parameters).code(library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses import zoo
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.form import Library, require_keys, rounded_formula
+from jaxloss.losses.form import require_keys, rounded_formula
 from jaxloss.losses.tree import compile_expression
 from jaxloss.losses.views import View, view_named
 from jaxloss.symbols.expression import Expression
@@ -110,14 +110,6 @@ class ZooForm:
             return rounded_formula(self, parameters, digits).infix()
         numbers = self.entry.values(dict(self.values))
         return ", ".join([self.name, *(f"{key} = {numbers[key]:.{digits}g}" for key in numbers)])
-
-    def code(self, parameters: tuple[float, ...], library: Library) -> str:
-        """Prints source of one Python expression over the variables.
-
-        Raises:
-            InvalidInputError: the primitives cannot say it over the variables of the view.
-        """
-        return self.expression(parameters).code(library)
 
     def as_data(self) -> dict[str, Any]:
         """Describes the form in JSON's terms."""

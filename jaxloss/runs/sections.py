@@ -4,26 +4,17 @@ import json
 
 import numpy as np
 
+from jaxloss.errors import InvalidInputError
+from jaxloss.losses.export import export_code, function_name
+from jaxloss.losses.export.views import view_source
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
 from jaxloss.runs.findings import Findings
-from jaxloss.runs.paste import paste_code
 from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
-
-_VIEW_WORDS = {
-    "identity": "f is the prediction and y the target",
-    "softmax": "f is the predicted probability of a class and y is 1 for the right class and 0 for "
-    "the others; values are summed over the classes",
-    "sigmoid": "f is the predicted probability and y is 1 or 0",
-    "logits": "x is the logit of a class and y is 1 for the right class and 0 for the others; "
-    "values are summed over the classes",
-    "boxes": "i is the area that the predicted and the true box share, u the area of both together "
-    "and e that of the smallest box around both",
-}
 
 
 def formula_section(findings: Findings) -> list[Block]:
@@ -31,7 +22,7 @@ def formula_section(findings: Findings) -> list[Block]:
     learned = findings.finalists[0].learned
     loss = findings.winner
     heading = Heading("Learned loss" if learned else "Task loss (nothing beat it)")
-    meaning = _VIEW_WORDS[loss.view]
+    meaning = view_source(loss.view).meaning
     if not loss.is_symbolic:
         return [
             heading,
@@ -157,7 +148,13 @@ def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]
 
 
 def paste_section(loss: LearnedLoss) -> list[Block]:
-    """Gives source for a person's own training loop."""
+    """Gives source for a person's own training loop, or says why there is none."""
+    heading = Heading("Code to paste")
+    try:
+        sources = [export_code(loss, library) for library in ("optax", "torch")]
+    except InvalidInputError as error:
+        return [heading, Paragraph(f"There is no code to paste: {error}.")]
+    name = function_name(loss)
     scaled = _scale_words(loss)
     online = (
         " The code is the loss as a training starts with it; to go on learning while it trains, as "
@@ -166,14 +163,14 @@ def paste_section(loss: LearnedLoss) -> list[Block]:
         else ""
     )
     return [
-        Heading("Code to paste"),
+        heading,
         Paragraph(
-            "JAX: take jax.grad of jnp.mean(learned_loss(outputs, targets)) and hand it to any "
-            f"optax optimiser.{scaled}{online}"
+            f"JAX: take jax.grad of jnp.mean({name}(outputs, targets)) and hand it to any optax "
+            f"optimiser.{scaled}{online}"
         ),
-        Code(paste_code(loss, "jax"), "python"),
-        Paragraph("PyTorch: learned_loss(model(inputs), targets).mean().backward()."),
-        Code(paste_code(loss, "torch"), "python"),
+        Code(sources[0], "python"),
+        Paragraph(f"PyTorch: {name}(model(inputs), targets).mean().backward()."),
+        Code(sources[1], "python"),
     ]
 
 

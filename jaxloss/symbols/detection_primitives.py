@@ -87,102 +87,32 @@ def _symbolic_salf(a: Any) -> Any:
     return (a / 2 / sympy.sqrt(1 + a**2 / 4) + 1) / 2
 
 
+def _symbolic_serf(a: Any) -> Any:
+    return (sympy.erf(sympy.sqrt(sympy.pi) * a / 4) + 1) / 2
+
+
 def _symbolic_sgdf(a: Any) -> Any:
     return (4 / sympy.pi * sympy.atan(sympy.tanh(sympy.pi * a / 8)) + 1) / 2
 
 
 _EVERYWHERE = (
-    Primitive("neg", 1, jnp.negative, lambda a: -a, "(-{0})", "(-{0})"),
-    Primitive(
-        "exp",
-        1,
-        _bounded_exp,
-        sympy.exp,
-        "jnp.exp(jnp.minimum({0}, 50.0))",
-        "torch.exp(torch.clamp({0}, max=50.0))",
-    ),
-    Primitive(
-        "softplus",
-        1,
-        jax.nn.softplus,
-        lambda a: sympy.log(1 + sympy.exp(a)),
-        "jax.nn.softplus({0})",
-        "torch.nn.functional.softplus({0})",
-    ),
-    Primitive(
-        "sigmoid",
-        1,
-        jax.nn.sigmoid,
-        lambda a: 1 / (1 + sympy.exp(-a)),
-        "jax.nn.sigmoid({0})",
-        "torch.sigmoid({0})",
-    ),
-    Primitive("sin", 1, jnp.sin, sympy.sin, "jnp.sin({0})", "torch.sin({0})"),
-    Primitive("cos", 1, jnp.cos, sympy.cos, "jnp.cos({0})", "torch.cos({0})"),
-    Primitive(
-        "relu",
-        1,
-        _relu,
-        lambda a: sympy.Max(a, 0),
-        "jnp.maximum({0}, 0.0)",
-        "torch.relu({0})",
-    ),
-    Primitive(
-        "ratio",
-        2,
-        ratio,
-        lambda a, b: a / b,
-        "({0} / (lambda b: jnp.where(jnp.abs(b) > 1e-7, b, jnp.where(b < 0, -1e-7, 1e-7)))({1}))",
-        "({0} / (lambda b: torch.where(torch.abs(b) > 1e-7, b, "
-        "torch.where(b < 0, torch.full_like(b, -1e-7), torch.full_like(b, 1e-7))))({1}))",
-    ),
+    Primitive("neg", 1, jnp.negative, lambda a: -a, "-"),
+    Primitive("exp", 1, _bounded_exp, sympy.exp, "bounded_exp"),
+    Primitive("softplus", 1, jax.nn.softplus, lambda a: sympy.log(1 + sympy.exp(a)), "softplus"),
+    Primitive("sigmoid", 1, jax.nn.sigmoid, lambda a: 1 / (1 + sympy.exp(-a)), "sigmoid"),
+    Primitive("sin", 1, jnp.sin, sympy.sin, "sin"),
+    Primitive("cos", 1, jnp.cos, sympy.cos, "cos"),
+    Primitive("relu", 1, _relu, lambda a: sympy.Max(a, 0), "positive_part"),
+    Primitive("ratio", 2, ratio, lambda a, b: a / b, "ratio"),
 )
 """What both branches have beside EvoMAL's."""
 
 _CLASSES_ONLY = (
-    Primitive(
-        "sgdf",
-        1,
-        sgdf,
-        _symbolic_sgdf,
-        "(0.5 + jnp.arctan(jnp.tanh(jnp.pi / 8 * {0})) * 2 / jnp.pi)",
-        "(0.5 + torch.atan(torch.tanh(torch.pi / 8 * {0})) * 2 / torch.pi)",
-    ),
-    Primitive(
-        "salf",
-        1,
-        salf,
-        _symbolic_salf,
-        "(0.5 + (lambda a: a / jnp.hypot(2.0, a))({0}) / 2)",
-        "(0.5 + (lambda a: a / torch.hypot(torch.full_like(a, 2.0), a))({0}) / 2)",
-    ),
-    Primitive(
-        "serf",
-        1,
-        serf,
-        lambda a: (sympy.erf(sympy.sqrt(sympy.pi) * a / 4) + 1) / 2,
-        "(0.5 + jax.scipy.special.erf(jnp.sqrt(jnp.pi) / 4 * {0}) / 2)",
-        "(0.5 + torch.erf(torch.pi**0.5 / 4 * {0}) / 2)",
-    ),
-    Primitive(
-        "softmax",
-        1,
-        _softmax,
-        sympy.Function("softmax"),
-        "jax.nn.softmax({0}, axis=-1)",
-        "torch.softmax({0}, dim=-1)",
-        elementwise=False,
-    ),
-    Primitive(
-        "dot",
-        2,
-        dot,
-        sympy.Function("dot"),
-        "(lambda p: jnp.broadcast_to(jnp.sum(p, -1, keepdims=True), p.shape))({0} * {1})",
-        "(lambda p: torch.sum(p, -1, keepdim=True).expand_as(p))({0} * {1})",
-        commutative=True,
-        elementwise=False,
-    ),
+    Primitive("sgdf", 1, sgdf, _symbolic_sgdf, "sgdf"),
+    Primitive("salf", 1, salf, _symbolic_salf, "salf"),
+    Primitive("serf", 1, serf, _symbolic_serf, "serf"),
+    Primitive("softmax", 1, _softmax, sympy.Function("softmax"), "softmax", elementwise=False),
+    Primitive("dot", 2, dot, sympy.Function("dot"), "dot", True, elementwise=False),
 )
 
 _SHARED = tuple(

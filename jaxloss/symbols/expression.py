@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import sympy
 
@@ -131,44 +131,6 @@ class Expression:
     def latex(self, digits: int = 4) -> str:
         """Prints LaTeX of `sympy`, with the same argument."""
         return str(sympy.latex(self.sympy(digits)))
-
-    def code(self, library: Literal["jax", "torch"] = "jax") -> str:
-        """Prints source of one Python expression over the variables.
-
-        Args:
-            library: ``"jax"`` (the code may use the names ``jax`` and ``jnp``) or ``"torch"``.
-        """
-        like = self.variables[0] if self.variables else "f"
-        # Torch's functions take no bare numbers, its operators do; nor do functions along an axis.
-        heads = [node.head for node in self.nodes]
-        along_axis = any(isinstance(head, Primitive) and not head.elementwise for head in heads)
-        fills = library == "torch" or along_axis
-        module = "torch" if library == "torch" else "jnp"
-
-        def array(part: _Code) -> str:
-            number = part.is_number and fills
-            return f"{module}.full_like({like}, {part.text})" if number else part.text
-
-        def function(primitive: Primitive, parts: Sequence[_Code]) -> _Code:
-            if primitive.name in ("add", "sub", "mul"):
-                texts = [part.text for part in parts]
-                is_number = all(part.is_number for part in parts)
-            else:
-                texts, is_number = [array(part) for part in parts], False
-            template = primitive.jax_code if library == "jax" else primitive.torch_code
-            return _Code(template.format(*texts), is_number)
-
-        def terminal(head: str | float) -> _Code:
-            return _Code(print_terminal(head), not isinstance(head, str))
-
-        return array(self.fold(terminal, function))
-
-
-class _Code(NamedTuple):
-    """Source of a subtree, and whether it is a bare number rather than an array."""
-
-    text: str
-    is_number: bool
 
 
 def print_terminal(head: str | float) -> str:

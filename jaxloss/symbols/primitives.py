@@ -31,8 +31,8 @@ class Primitive:
         arity: how many arguments it takes, 1 or 2.
         function: the guarded JAX function of arrays of one shape, which it keeps.
         symbolic: the same on SymPy expressions, without guards: for display only.
-        jax_code: source with ``{0}`` and ``{1}`` for the arguments, ``jnp`` and ``jax`` as names.
-        torch_code: likewise with ``torch`` as a name.
+        code: the operator, or the function's name, in source for other libraries; `sources` says
+            how each library spells it, and where it differs.
         commutative: whether the arguments may be swapped.
         infix: the operator that the infix syntax has for it, if any.
         elementwise: whether each element of the value depends on the same element of the arguments
@@ -43,8 +43,7 @@ class Primitive:
     arity: int
     function: Callable[..., Array]
     symbolic: Callable[..., Any]
-    jax_code: str
-    torch_code: str
+    code: str
     commutative: bool = False
     infix: str | None = None
     elementwise: bool = True
@@ -86,44 +85,18 @@ def _symbolic_quotient(a: Any, b: Any) -> Any:
 
 
 PRIMITIVES: tuple[Primitive, ...] = (
-    Primitive("add", 2, jnp.add, lambda a, b: a + b, "({0} + {1})", "({0} + {1})", True, "+"),
-    Primitive("sub", 2, jnp.subtract, lambda a, b: a - b, "({0} - {1})", "({0} - {1})", infix="-"),
-    Primitive("mul", 2, jnp.multiply, lambda a, b: a * b, "({0} * {1})", "({0} * {1})", True, "*"),
-    Primitive(
-        "div",
-        2,
-        analytic_quotient,
-        _symbolic_quotient,
-        "({0} / jnp.hypot(1.0, {1}))",
-        "({0} / torch.hypot(torch.ones_like({1}), {1}))",
-        infix="/",
-    ),
-    Primitive(
-        "min", 2, jnp.minimum, sympy.Min, "jnp.minimum({0}, {1})", "torch.minimum({0}, {1})", True
-    ),
-    Primitive(
-        "max", 2, jnp.maximum, sympy.Max, "jnp.maximum({0}, {1})", "torch.maximum({0}, {1})", True
-    ),
-    Primitive("sign", 1, jnp.sign, sympy.sign, "jnp.sign({0})", "torch.sign({0})"),
-    Primitive("square", 1, jnp.square, lambda a: a**2, "jnp.square({0})", "torch.square({0})"),
-    Primitive("abs", 1, jnp.abs, sympy.Abs, "jnp.abs({0})", "torch.abs({0})"),
-    Primitive("tanh", 1, jnp.tanh, sympy.tanh, "jnp.tanh({0})", "torch.tanh({0})"),
-    Primitive(
-        "log",
-        1,
-        _guarded_log,
-        lambda a: sympy.log(sympy.Abs(a)),
-        "jnp.log(jnp.maximum(jnp.abs({0}), 1e-7))",
-        "torch.log(torch.clamp(torch.abs({0}), min=1e-7))",
-    ),
-    Primitive(
-        "sqrt",
-        1,
-        _guarded_sqrt,
-        lambda a: sympy.sqrt(sympy.Abs(a)),
-        "jnp.sqrt(jnp.maximum(jnp.abs({0}), 1e-7))",
-        "torch.sqrt(torch.clamp(torch.abs({0}), min=1e-7))",
-    ),
+    Primitive("add", 2, jnp.add, lambda a, b: a + b, "+", True, "+"),
+    Primitive("sub", 2, jnp.subtract, lambda a, b: a - b, "-", infix="-"),
+    Primitive("mul", 2, jnp.multiply, lambda a, b: a * b, "*", True, "*"),
+    Primitive("div", 2, analytic_quotient, _symbolic_quotient, "analytic_quotient", infix="/"),
+    Primitive("min", 2, jnp.minimum, sympy.Min, "minimum", True),
+    Primitive("max", 2, jnp.maximum, sympy.Max, "maximum", True),
+    Primitive("sign", 1, jnp.sign, sympy.sign, "sign"),
+    Primitive("square", 1, jnp.square, lambda a: a**2, "square"),
+    Primitive("abs", 1, jnp.abs, sympy.Abs, "abs"),
+    Primitive("tanh", 1, jnp.tanh, sympy.tanh, "tanh"),
+    Primitive("log", 1, _guarded_log, lambda a: sympy.log(sympy.Abs(a)), "guarded_log"),
+    Primitive("sqrt", 1, _guarded_sqrt, lambda a: sympy.sqrt(sympy.Abs(a)), "guarded_sqrt"),
 )
 
 

@@ -94,20 +94,6 @@ def test_it_names_shape_and_scale():
         LOSS.sympy()
 
 
-@pytest.mark.parametrize("parameters", [LOSS.parameters, start_parameters(), (-9.0, 3.0)])
-def test_its_source_computes_it(parameters: tuple[float, float]):
-    loss = LearnedLoss(AdaptiveForm(), parameters, "identity")
-    values = eval(loss.code(), {"jnp": jnp, "f": jnp.asarray(F), "y": jnp.asarray(Y)})
-    np.testing.assert_allclose(jnp.sum(values, 1), loss(F, Y), rtol=1e-5)
-
-
-def test_its_source_in_torch_computes_it():
-    torch = pytest.importorskip("torch", reason="torch is no dependency; its printer is checked")
-    names = {"torch": torch, "f": torch.from_numpy(F), "y": torch.from_numpy(Y)}
-    values = eval(LOSS.code("torch"), names)
-    np.testing.assert_allclose(values.sum(1).numpy(), LOSS(F, Y), rtol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -248,12 +248,6 @@ def test_a_loss_of_the_zoo_computes_what_it_prints(name: str, view: str):
     )
 
 
-def test_the_code_it_prints_computes_it():
-    probabilities, one_hot = jax.nn.softmax(LOGITS), jax.nn.one_hot(LABELS, 4)
-    values = eval(TREE.code(), {"jnp": jnp, "f": probabilities, "y": one_hot})
-    np.testing.assert_allclose(jnp.sum(values, axis=1), TREE(LOGITS, LABELS), rtol=1e-5)
-
-
 def test_it_is_a_static_argument_that_compiles_once_for_equal_losses():
     traces = []
 

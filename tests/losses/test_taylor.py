@@ -93,8 +93,6 @@ def test_the_formula_leaves_out_what_is_zero_or_one():
 def test_the_zero_vector_prints_and_computes_zero():
     loss = LearnedLoss(TaylorForm(), (0.0,) * 8, "identity")
     assert (loss.formula(), str(loss.sympy()), loss.latex()) == ("0 * f", "0", "0")
-    values = eval(loss.code(), {"f": F, "y": Y})
-    np.testing.assert_array_equal(values, np.zeros_like(F))
     np.testing.assert_array_equal(loss(jnp.asarray(F), jnp.asarray(Y)), np.zeros(5))
 
 

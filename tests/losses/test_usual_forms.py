@@ -26,7 +26,6 @@ def test_generalised_iou_is_one_function_in_all_its_forms():
     loss = LearnedLoss(ZooForm("giou", "boxes"), (), "boxes")
     np.testing.assert_allclose(loss(MIDDLE, TRUE), GIOU, atol=1e-6)
     np.testing.assert_allclose(loss.family.apply(jnp.zeros(0), *AREAS.values()), GIOU, atol=1e-6)
-    np.testing.assert_allclose(eval(loss.code(), {"jnp": jnp, **AREAS}), GIOU, atol=1e-6)
     assert loss.formula() == "1 - ratio(i, u) + ratio(e - u, e)"
     assert LearnedLoss.from_json(loss.to_json()) == loss
 

@@ -1,5 +1,4 @@
 import itertools
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -141,29 +140,6 @@ def test_functions_are_total_and_derivatives_finite(primitive: Primitive):
             assert np.all(np.isfinite(derivative))
 
 
-@each_new
-def test_the_jax_code_computes_the_function(primitive: Primitive):
-    for values in (HOSTILE[:-2], GENERIC):
-        arguments = points(primitive, values)
-        names = dict(zip(("a", "b"), arguments, strict=False))
-        result = eval(primitive.jax_code.format(*names), {"jax": jax, "jnp": jnp, **names})
-        np.testing.assert_allclose(result, primitive.function(*arguments), rtol=2e-6, atol=1e-7)
-
-
-@each_new
-def test_the_torch_code_computes_the_function(primitive: Primitive):
-    torch = pytest.importorskip("torch", reason="torch is no dependency; its printer is checked")
-    for values in (HOSTILE[:-2], GENERIC):
-        arguments = points(primitive, values)
-        names = {
-            name: torch.tensor(np.array(argument))
-            for name, argument in zip(("a", "b"), arguments, strict=False)
-        }
-        result = eval(primitive.torch_code.format(*names), {"torch": torch, **names})
-        expected = primitive.function(*arguments)
-        np.testing.assert_allclose(result.numpy(), expected, rtol=2e-6, atol=1e-7)
-
-
 @each_elementwise
 @pytest.mark.usefixtures("float64")
 def test_the_sympy_form_computes_the_function_away_from_its_guards(primitive: Primitive):
@@ -203,27 +179,6 @@ def test_trees_grow_vary_and_keep_their_form(primitives: PrimitiveSet):
         assert parse(tree.infix(), primitives) == tree
         np.testing.assert_array_equal(alphabet.encode(tree), genome)
     assert seen == set(primitives.by_name)
-
-
-FORMULAS = (
-    CROSS_ENTROPY,
-    "mul(dot(serf(x), sgdf(y)), add(salf(x), ratio(y, softplus(neg(x)))))",
-    "sub(relu(cos(sin(x))), sigmoid(exp(mul(x, dot(softmax(x), y)))))",
-)
-
-
-@pytest.mark.parametrize("text", FORMULAS)
-@pytest.mark.parametrize("library", ["jax", "torch"])
-def test_the_code_of_whole_trees_computes_them(text: str, library: Literal["jax", "torch"]):
-    x, y = jnp.array([[0.3, -1.2, 2.0], [0.1, 0.2, -3.0]]), jnp.eye(3)[:2]
-    tree = parse(text, CLASS_PRIMITIVES)
-    expected = compile_expression(tree, ("x", "y")).apply(jnp.ones(tree.size - 1), x, y)
-    if library == "torch":
-        torch = pytest.importorskip("torch", reason="torch is no dependency; its code is checked")
-        given = {"x": torch.tensor(np.array(x)), "y": torch.tensor(np.array(y)), "torch": torch}
-    else:
-        given = {"x": x, "y": y, "jnp": jnp, "jax": jax}
-    np.testing.assert_allclose(eval(tree.code(library), given), expected, rtol=2e-5, atol=1e-6)
 
 
 def test_a_saved_loss_of_these_functions_loads():

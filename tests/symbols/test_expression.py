@@ -1,13 +1,8 @@
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 import sympy
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.losses import compile_expression
 from jaxloss.symbols import EVOMAL_PRIMITIVES, Expression, parse
-from jaxloss.symbols.detection_primitives import CLASS_PRIMITIVES
 
 
 @pytest.mark.parametrize(
@@ -73,21 +68,3 @@ def test_sympy_form_hides_the_guards():
 def test_latex_is_that_of_the_sympy_form():
     assert parse("abs(f - y)").latex() == r"\left|{f - y}\right|"
     assert parse("sqrt(y) * 0.123456").latex(digits=2) == r"0.12 \sqrt{\left|{y}\right|}"
-
-
-def test_code_is_one_python_expression():
-    assert parse("y*log(f) - 1").code() == "((y * jnp.log(jnp.maximum(jnp.abs(f), 1e-7))) - 1)"
-
-
-@pytest.mark.parametrize("text", ["softmax(1)*y", "dot(1, 2) + x", "softmax(sqrt(2)) - dot(x, 3)"])
-def test_functions_along_an_axis_get_arrays_for_constants(text: str):
-    tree = parse(text, CLASS_PRIMITIVES)
-    names = {"jax": jax, "jnp": jnp, "x": jnp.array([[0.5, -1.0, 2.0]]), "y": jnp.eye(3)[:1]}
-    expected = compile_expression(tree, ("x", "y")).apply(
-        jnp.ones(tree.size - 1), names["x"], names["y"]
-    )
-    np.testing.assert_allclose(eval(tree.code(), names), expected, rtol=1e-6)
-
-
-def test_elementwise_code_leaves_constants_bare():
-    assert parse("sqrt(2)*f").code() == "(jnp.sqrt(jnp.maximum(jnp.abs(2), 1e-7)) * f)"

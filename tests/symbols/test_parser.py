@@ -176,6 +176,6 @@ def test_operators_are_those_of_the_primitive_set():
 
 
 def test_functions_of_ones_own_are_read_and_printed():
-    soft = Primitive("soft_plus", 1, lambda a: a, lambda a: a, "s({0})", "s({0})")
+    soft = Primitive("soft_plus", 1, lambda a: a, lambda a: a, "s")
     own = PrimitiveSet(primitives=(*PRIMITIVES, soft))
     assert str(parse("soft_plus(f) - y", own)) == "sub(soft_plus(f), y)"

@@ -8,7 +8,7 @@ import sympy
 from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.symbols import EVOMAL_PRIMITIVES, PrimitiveSet, parse
+from jaxloss.symbols import EVOMAL_PRIMITIVES, PrimitiveSet
 from jaxloss.symbols.primitives import PRIMITIVES, TINY, Primitive, analytic_quotient
 
 HOSTILE = (0.0, 1e-30, -1e-30, 1.0, -1.0, 1e30, -1e30)
@@ -113,29 +113,6 @@ def test_second_derivatives_of_the_quotient_agree_with_the_plain_formula():
 
 
 @each_primitive
-def test_the_jax_code_computes_the_function(primitive: Primitive):
-    for values in (HOSTILE, GENERIC):
-        arguments = points(primitive, values)
-        names = dict(zip(("a", "b"), arguments, strict=False))
-        code = primitive.jax_code.format(*names)
-        result = eval(code, {"jnp": jnp, **names})
-        np.testing.assert_allclose(result, primitive.function(*arguments), rtol=2e-6)
-
-
-@each_primitive
-def test_the_torch_code_computes_the_function(primitive: Primitive):
-    torch = pytest.importorskip("torch", reason="torch is no dependency; its printer is checked")
-    for values in (HOSTILE, GENERIC):
-        arguments = points(primitive, values)
-        names = {
-            name: torch.tensor(np.array(argument))
-            for name, argument in zip(("a", "b"), arguments, strict=False)
-        }
-        result = eval(primitive.torch_code.format(*names), {"torch": torch, **names})
-        np.testing.assert_allclose(result.numpy(), primitive.function(*arguments), rtol=2e-6)
-
-
-@each_primitive
 @pytest.mark.usefixtures("float64")
 def test_the_sympy_form_computes_the_function_away_from_its_guards(primitive: Primitive):
     arguments = points(primitive, GENERIC)
@@ -144,19 +121,6 @@ def test_the_sympy_form_computes_the_function_away_from_its_guards(primitive: Pr
     for row in zip(*arguments, strict=True):
         expected = form.subs(dict(zip(symbols, (float(value) for value in row), strict=True)))
         np.testing.assert_allclose(primitive.function(*row), float(expected), rtol=1e-12)
-
-
-def test_the_code_of_whole_trees_computes_them(random_formulas):
-    f, y = jnp.array([0.3, -1.2, 2.0]), jnp.array([1.0, 0.5, -0.4])
-    for text in random_formulas(seed=5, count=30):
-        tree = parse(text)
-
-        def terminal(head: str | float) -> Array:
-            return {"f": f, "y": y}[head] if isinstance(head, str) else jnp.full(3, head)
-
-        expected = tree.fold(terminal, lambda primitive, parts: primitive.function(*parts))
-        result = eval(tree.code(), {"jnp": jnp, "f": f, "y": y})
-        np.testing.assert_allclose(np.broadcast_to(result, 3), expected, rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from jaxloss.losses.zoo.arrays import Values, fitted
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
-_SPREAD = 1e-5
+LEAST_GAP = 1e-5
 """Nearest that α comes to 2, where the formula divides 0 by 0."""
 _LARGE = 1e3
 _SMALL = 1e-4
@@ -52,7 +52,7 @@ def barron(
     """
     residual = (predictions - fitted(predictions, targets)) / scale
     # Eq. (8) with |α − 2| kept from 0: (b/α)·[((r/c)²/b + 1)^{α/2} − 1], where b = |α − 2|.
-    gap = jnp.maximum(jnp.abs(jnp.asarray(alpha, residual.dtype) - 2.0), _SPREAD)
+    gap = jnp.maximum(jnp.abs(jnp.asarray(alpha, residual.dtype) - 2.0), LEAST_GAP)
     logarithm = _log1p_square(residual / jnp.sqrt(gap))
     # With v = (α/2)·ln(1 + (r/c)²/b) it is (b/2)·ln(…)·(e^v − 1)/v, which has no pole at α = 0.
     return 0.5 * gap * logarithm * _growth(0.5 * alpha * logarithm)

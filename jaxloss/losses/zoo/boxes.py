@@ -40,7 +40,8 @@ def _sides(boxes: Boxes) -> Float[Array, "*batch 2"]:
 
 
 def _area(boxes: Boxes) -> PerBox:
-    return jnp.prod(_sides(boxes), -1)
+    sides = _sides(boxes)
+    return sides[..., 0] * sides[..., 1]
 
 
 def _around(boxes: Boxes, targets: Boxes) -> Boxes:

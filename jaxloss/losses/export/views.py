@@ -1,0 +1,115 @@
+"""Every view as source: how outputs and targets become the variables of a loss.
+
+A view that is added to `jaxloss.losses.views` needs a row of `VIEW_SOURCES` here, and nothing else
+of the export.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from jaxloss.errors import InvalidInputError
+from jaxloss.symbols.sources import Library
+
+
+class ViewSource(NamedTuple):
+    """A view as source.
+
+    Attributes:
+        outputs: what the outputs are, with their shape.
+        targets: what the targets are, with their shape.
+        meaning: what the variables are, in words.
+        labels: lines that make ``y`` of ``targets``, for each library.
+        variables: lines that make the other variables of ``outputs`` and ``y``, in the names of
+            `jaxloss.symbols.sources`.
+        shape: axes of an exported program's outputs, each a name or a number.
+        class_numbers: whether its targets are class numbers; else they have the outputs' shape.
+    """
+
+    outputs: str
+    targets: str
+    meaning: str
+    labels: Mapping[Library, str]
+    variables: str
+    shape: tuple[str, ...]
+    class_numbers: bool = False
+
+
+_SAME_SHAPE: dict[Library, str] = {
+    "jax": "y = targets.reshape(outputs.shape).astype(outputs.dtype)",
+    "torch": "y = targets.reshape(outputs.shape).to(outputs.dtype)",
+}
+
+_ONE_HOT: dict[Library, str] = {
+    "jax": f"""\
+if targets.ndim < outputs.ndim:
+    targets = jax.nn.one_hot(targets, outputs.shape[-1])
+{_SAME_SHAPE["jax"]}""",
+    "torch": f"""\
+if targets.ndim < outputs.ndim:
+    classes = torch.arange(outputs.shape[-1], device=targets.device)
+    targets = targets[..., None] == classes
+{_SAME_SHAPE["torch"]}""",
+}
+
+_CLASSES = (
+    "logits, [batch, classes]",
+    "class numbers, [batch], or one-hot or soft labels, [batch, classes]",
+)
+
+VIEW_SOURCES = {
+    "identity": ViewSource(
+        "predicted values, [batch, ...]",
+        "one value for each output, [batch, ...]",
+        "f is the prediction and y the target",
+        _SAME_SHAPE,
+        "f = outputs",
+        ("batch", "outputs"),
+    ),
+    "softmax": ViewSource(
+        *_CLASSES,
+        "f is the predicted probability of a class and y is 1 for the right class and 0 for the "
+        "others; values are summed over the classes",
+        _ONE_HOT,
+        "f = softmax(outputs)",
+        ("batch", "classes"),
+        class_numbers=True,
+    ),
+    "sigmoid": ViewSource(
+        "logits, [batch, ...]",
+        "0 or 1 for each output, [batch, ...]",
+        "f is the predicted probability and y is 1 or 0",
+        _SAME_SHAPE,
+        "f = sigmoid(outputs)",
+        ("batch", "outputs"),
+    ),
+    "logits": ViewSource(
+        *_CLASSES,
+        "x is the logit of a class and y is 1 for the right class and 0 for the others; values are "
+        "summed over the classes",
+        _ONE_HOT,
+        "x = outputs",
+        ("batch", "classes"),
+        class_numbers=True,
+    ),
+    "boxes": ViewSource(
+        "four raw numbers for each box, [batch, 4]",
+        "boxes as x1, y1, x2, y2 in pixels, [batch, 4]",
+        "i is the area that the predicted and the true box share, u the area of both together and "
+        "e that of the smallest box around both",
+        _SAME_SHAPE,
+        "i, u, e = areas(decoded_boxes(outputs), y)",
+        ("batch", "4"),
+    ),
+}
+"""Every view by its name. The labels are called y; for boxes, y are the true boxes."""
+
+
+def view_source(name: str) -> ViewSource:
+    """Finds the source of a view.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    if name not in VIEW_SOURCES:
+        raise InvalidInputError(f"the view {name} has no source for other libraries")
+    return VIEW_SOURCES[name]
