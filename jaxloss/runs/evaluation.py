@@ -99,6 +99,7 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "identity": "predicted values (identity view, regression)",
         "logits": "logits (logits view, classification with an output for each class)",
         "boxes": "areas of boxes (boxes view)",
+        "anchors": "distances to class anchors (anchors view, retrieval)",
     }
     require(
         shows(task.view.name, loss.view),
@@ -140,6 +141,7 @@ def learned_on(path: str | Path) -> LearnedOn:
     """
     from jaxloss.tasks.boxes import BOXES_NAME
     from jaxloss.tasks.bundled import BUNDLED_NAMES
+    from jaxloss.tasks.registry import FAMILIES
 
     loss = load_loss(path)
     beside = Path(path).parent / "settings.json"
@@ -156,7 +158,7 @@ def learned_on(path: str | Path) -> LearnedOn:
     # Settings beside the loss are a convenience; any that do not fit are as good as none.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         task = _first(dict(loss.origin).get("task", ""))
-        known = task in (*BUNDLED_NAMES, BOXES_NAME)
+        known = task in (*BUNDLED_NAMES, BOXES_NAME) or task.partition(":")[0] in FAMILIES
         return LearnedOn(task if known else None, usual.problem, usual.optimizer, usual.steps)
 
 

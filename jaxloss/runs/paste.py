@@ -10,6 +10,9 @@ _ARGUMENTS = {
     "identity": "outputs: predicted values; targets: one value for each output",
     "boxes": "outputs: four raw numbers for each box; targets: x1, y1, x2, y2 in pixels",
     "logits": "outputs: logits [batch, classes]; targets: class numbers, or one-hot rows",
+    "anchors": "outputs: for each example its embedding and after it the class anchors, which are\n"
+    "    parameters of yours, [batch, 1 + classes, features]; targets: class numbers, or one-hot "
+    "rows",
 }
 
 _SIDE = 64.0
@@ -49,6 +52,13 @@ _JAX_VIEWS = {
     i = area(jnp.maximum(low, true_low), jnp.minimum(high, true_high))
     u = area(low, high) + area(true_low, true_high) - i
     e = area(jnp.minimum(low, true_low), jnp.maximum(high, true_high))""",
+    "anchors": """\
+    squares = jnp.sum((outputs[:, :1] - outputs[:, 1:]) ** 2, axis=-1)
+    # The slope of a root is infinite at 0.
+    d = jnp.where(squares > 0, jnp.sqrt(jnp.where(squares > 0, squares, 1.0)), 0.0)
+    if targets.ndim < d.ndim:
+        targets = jax.nn.one_hot(targets, d.shape[-1])
+    y = targets.astype(d.dtype)""",
 }
 
 _TORCH_VIEWS = {
@@ -83,6 +93,14 @@ _TORCH_VIEWS = {
     i = area(torch.maximum(low, true_low), torch.minimum(high, true_high))
     u = area(low, high) + area(true_low, true_high) - i
     e = area(torch.minimum(low, true_low), torch.maximum(high, true_high))""",
+    "anchors": """\
+    squares = ((outputs[:, :1] - outputs[:, 1:]) ** 2).sum(dim=-1)
+    # The slope of a root is infinite at 0.
+    roots = torch.sqrt(torch.where(squares > 0, squares, torch.ones_like(squares)))
+    d = torch.where(squares > 0, roots, torch.zeros_like(squares))
+    if targets.ndim < d.ndim:
+        targets = torch.nn.functional.one_hot(targets, d.shape[-1])
+    y = targets.to(d.dtype)""",
 }
 
 _IMPORTS = {"jax": "import jax\nimport jax.numpy as jnp", "torch": "import torch"}

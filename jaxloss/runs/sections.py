@@ -23,6 +23,8 @@ _VIEW_WORDS = {
     "values are summed over the classes",
     "boxes": "i is the area that the predicted and the true box share, u the area of both together "
     "and e that of the smallest box around both",
+    "anchors": "d is the distance of an embedding to the anchor of a class and y is 1 for its own "
+    "class and 0 for the others; values are summed over the classes",
 }
 
 
