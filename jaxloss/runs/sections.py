@@ -7,6 +7,7 @@ import numpy as np
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
+from jaxloss.losses.zoo_form import ZooForm
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
 from jaxloss.runs.findings import Findings
 from jaxloss.runs.paste import paste_code
@@ -171,6 +172,13 @@ def paste_section(loss: LearnedLoss) -> list[Block]:
         if isinstance(loss.form, OnlineForm)
         else ""
     )
+    if isinstance(loss.form, ZooForm) and not loss.is_symbolic:
+        name, view = loss.form.name, loss.view
+        return [
+            Heading("Code to use"),
+            Paragraph("The task loss has no formula to paste; jaxloss holds it as a function:"),
+            Code(f'zoo.as_task_loss(zoo.get("{name}"), "{view}")(outputs, targets)', "python"),
+        ]
     return [
         Heading("Code to paste"),
         Paragraph(
