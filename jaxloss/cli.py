@@ -24,8 +24,8 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
   jaxloss --version             print the version
 
 TASK is a bundled data set (diabetes, breast_cancer, wine, digits), simulated boxes, a .csv,
-.parquet or .npz file with --target COLUMN, or tfds:NAME; several joined by commas. A first look
-takes a minute:
+.parquet or .npz file with --target COLUMN, or tfds:NAME; several joined by commas. retrieval:TASK
+learns embeddings of its classes to search by. A first look takes a minute:
 
   jaxloss search --preset quick
 

@@ -94,12 +94,13 @@ def _count(ranking: Ranking, like: Array) -> Score:
 def _over_queries(
     score: Callable[[Ranking], Score], predictions: Predictions, targets: Classes, two_stage: bool
 ) -> Score:
+    predictions, targets = jnp.asarray(predictions), jnp.asarray(targets)
     embeddings = predictions[:, 0]
     near = anchor_distances(predictions)
     nearest = jnp.argmin(near, -1)
 
     def of_query(number: Int[Array, ""]) -> Score:
-        distances = jnp.sum(jnp.square(embeddings - embeddings[number]), -1)
+        distances = jnp.sum(jnp.square(embeddings - embeddings[number][None]), -1)
         # NaN is sorted to the end and ties with nothing.
         distances = distances.at[number].set(jnp.nan)
         relevant = targets == targets[number]

@@ -5,12 +5,12 @@ from tables import Column
 
 RETRIEVAL = Part(
     "Class anchor margin beside losses of pairs and triplets",
-    "Mean over 10 seeds at equal steps, each loss tuned with one budget; ahead counts the seeds with "
-    "a higher mAP than cam's, p is of the paired t-test. triplet is mined batch-hard, contrastive "
-    "has all pairs, cross_entropy takes minus the squared distances to the anchors. us are core "
-    "microseconds of a whole training step on one core, times cam the median of paired ratios; the "
-    "last two rows are timed only. Where classes are unseen, mAP and recall are of those that "
-    "training lacks, and the last columns of those that it has.",
+    "Mean over 10 seeds at equal steps, each loss tuned with one budget; ahead counts the seeds "
+    "with a higher mAP than cam's, p is of the paired t-test. triplet is mined batch-hard, "
+    "contrastive has all pairs, cross_entropy takes minus the squared distances to the anchors. us "
+    "are core microseconds of a whole training step on one core, times cam the median of paired "
+    "ratios; the last two rows are timed only. Where classes are unseen, mAP and recall are of "
+    "those that training lacks, and the last columns of those that it has.",
     (
         Column("task", "task"),
         Column("loss", "loss"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jaxtyping import Array
 from rich.console import Console
 from run_helpers import DrawSettings, Finished, quiet
 
-from jaxloss import LearnedLoss, TreeForm, parse
+from jaxloss import LearnedLoss, PrimitiveSet, TreeForm, parse
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, ZooForm
 from jaxloss.losses.views import view_named
 from jaxloss.runs.loop import run_search
@@ -235,9 +236,36 @@ def test_the_pasted_torch_function_is_a_loss_of_boxes() -> None:
     np.testing.assert_allclose(values.numpy(), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes"])
+def _anchor_loss() -> LearnedLoss:
+    tree = parse("mul(square(d), y) - mul(sqrt(d), 1 - y)", PrimitiveSet(variables=("d", "y")))
+    return LearnedLoss(TreeForm(tree, ("d", "y")), (0.7,) * (tree.size - 1), "anchors")
+
+
+# The first embedding lies on its own anchor.
+ANCHORED_OUTPUTS = np.array(
+    [[[0, 0], [0, 0], [3, 1]], [[1, -2], [0, 0], [3, 1]], [[3, 0.5], [0, 0], [3, 1]]], np.float32
+)
+
+
+def test_the_pasted_functions_are_losses_of_distances_to_anchors() -> None:
+    targets, names = np.array([0, 0, 1]), dict[str, Any]()
+    exec(paste_code(_anchor_loss(), "jax"), names)
+    outputs = jnp.asarray(ANCHORED_OUTPUTS)
+    _assert_same_function(names["learned_loss"], _anchor_loss(), outputs, jnp.asarray(targets))
+    torch = pytest.importorskip("torch", reason="torch is no dependency; its source is checked")
+    exec(paste_code(_anchor_loss(), "torch"), names)
+    drawn = torch.from_numpy(ANCHORED_OUTPUTS).requires_grad_()
+    values = names["learned_loss"](drawn, torch.from_numpy(targets))
+    expected = _anchor_loss()(outputs, jnp.asarray(targets))
+    np.testing.assert_allclose(values.detach().numpy(), expected, rtol=1e-5)
+    values.sum().backward()
+    assert bool(torch.isfinite(drawn.grad).all())
+
+
+@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes", "anchors"])
 def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
-    loss = _box_loss() if view == "boxes" else _drawn(OTHER_FORMS[1], view)
+    own = {"boxes": _box_loss(), "anchors": _anchor_loss()}
+    loss = own[view] if view in own else _drawn(OTHER_FORMS[1], view)
     loss_picture(tmp_path / "loss.png", loss, replace(loss, parameters=loss.parameters[::-1]))
     assert (tmp_path / "loss.png").read_bytes().startswith(PNG)
 
