@@ -18,9 +18,11 @@ from run_helpers import DrawSettings, Finished, quiet
 from jaxloss import LearnedLoss, PrimitiveSet, TreeForm, parse
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, ZooForm
 from jaxloss.losses.views import view_named
+from jaxloss.runs.document import as_markdown
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.paste import paste_code
 from jaxloss.runs.plots import loss_picture
+from jaxloss.runs.sections import paste_section
 from jaxloss.runs.settings import RunSettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -260,6 +262,13 @@ def test_the_pasted_functions_are_losses_of_distances_to_anchors() -> None:
     np.testing.assert_allclose(values.detach().numpy(), expected, rtol=1e-5)
     values.sum().backward()
     assert bool(torch.isfinite(drawn.grad).all())
+
+
+def test_a_usual_loss_without_a_formula_is_named_in_the_place_of_code() -> None:
+    usual = LearnedLoss(ZooForm("cam", "anchors"), (), "anchors")
+    text = as_markdown("", paste_section(usual), Path())
+    assert 'zoo.as_task_loss(zoo.get("cam"), "anchors")(outputs, targets)' in text
+    assert "def learned_loss" not in text
 
 
 @pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes", "anchors"])
