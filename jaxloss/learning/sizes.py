@@ -18,10 +18,12 @@ def parameter_bytes(task: Task) -> int:
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in parameters)
 
 
-def output_count(task: Task) -> int:
-    """Counts the numbers that a network puts out for one example."""
-    example = task.train.inputs[:1]
-    outputs, _ = jax.eval_shape(
-        lambda variables: task.model.apply(variables, example, False, None), _shapes(task)
-    )
-    return math.prod(outputs.shape)
+def element_count(task: Task) -> int:
+    """Counts the elements that a loss sees of one example: mostly, one for each output."""
+    example, target = task.train.inputs[:1], task.train.targets[:1]
+
+    def seen(variables: Any) -> Any:
+        outputs, _ = task.model.apply(variables, example, False, None)
+        return task.view.see(outputs, target)[0]
+
+    return math.prod(jax.eval_shape(seen, _shapes(task)).shape)

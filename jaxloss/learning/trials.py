@@ -16,7 +16,7 @@ from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
 from jaxloss.learning.online import draw_online, train_online
 from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.learning.sizes import output_count
+from jaxloss.learning.sizes import element_count
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import Form, OnlineForm
@@ -103,7 +103,7 @@ def trial_runner(
     alphabet = Alphabet(PrimitiveSet(variables=task.view.variables))
     batch = min(optimizer.batch_size, len(task.train.inputs))
     # Ten seeds, as many as the default: which way wins hardly depends on it.
-    tree_way = chosen_way(way, 10 * steps * batch * output_count(task))
+    tree_way = chosen_way(way, 10 * steps * batch * element_count(task))
 
     def metric(variables: Variables, split: Split) -> Array:
         outputs = predict(task.model, variables, split.inputs)

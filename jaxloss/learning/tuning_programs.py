@@ -22,7 +22,7 @@ from jaxloss.learning.online import (
 )
 from jaxloss.learning.optimizers import Rule, TracedOptimizer
 from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.learning.sizes import output_count
+from jaxloss.learning.sizes import element_count
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.form import Form
@@ -115,7 +115,7 @@ def parted(task: Task, loss: TunableLoss, batch_size: int, steps: int) -> Execut
         return Executable(loss.bind, ())
     held = loss.bind.loss
     batch = min(batch_size, len(task.train.inputs))
-    way = chosen_way("auto", steps * batch * output_count(task))
+    way = chosen_way("auto", steps * batch * element_count(task))
     if way == "interpreted":
         alphabet = Alphabet(PrimitiveSet(variables=task.view.variables))
         tree = genome_of(alphabet, task, held)

@@ -108,6 +108,31 @@ def _boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
     return seen.intersection, seen.union, seen.enclosing
 
 
+def anchor_distances(outputs: Float[Array, "batch rows features"]) -> Float[Array, "batch classes"]:
+    """Computes the Euclidean distance of each embedding to each class anchor, slope 0 at 0.
+
+    Args:
+        outputs: for each example its embedding and after it the anchors, ``rows = 1 + classes``.
+
+    Raises:
+        InvalidInputError: an example does not have an embedding beside two anchors or more.
+    """
+    # The zoo itself imports this module.
+    from jaxloss.losses.zoo.arrays import safe_sqrt
+
+    if outputs.ndim != 3 or outputs.shape[1] < 3:
+        raise InvalidInputError(
+            "the anchors view needs outputs of shape [batch, 1 + classes, features], an embedding "
+            f"and the anchors of two classes or more, got {outputs.shape}"
+        )
+    return safe_sqrt(jnp.sum(jnp.square(outputs[:, :1] - outputs[:, 1:]), -1))
+
+
+def _anchors(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    distances = anchor_distances(outputs)
+    return distances, one_hot_targets(distances, targets)
+
+
 VIEWS = {
     view.name: view
     for view in (
@@ -116,6 +141,7 @@ VIEWS = {
         View("identity", ("f", "y"), _identity),
         View("logits", ("x", "y"), _logits),
         View("boxes", ("i", "u", "e"), _boxes),
+        View("anchors", ("d", "y"), _anchors),
     )
 }
 """Every view by its name.
@@ -124,6 +150,12 @@ VIEWS = {
 ``logits`` raw outputs x and one-hot labels y, all of the outputs' shape. ``boxes`` shows areas in
 squared pixels, ``[batch]``: intersection i and union u of the predicted with the true box, and e of
 the smallest box around both; all three depend on the outputs.
+
+``anchors`` shows the distance d of an embedding to each class anchor, ``[batch, classes]``, and y
+of 1 for the anchor of its own class and 0 for the others. Over these, Class Anchor Margin's
+attractor (https://arxiv.org/abs/2306.00630) is ``0.5 y d^2``. Its repeller acts between anchors,
+which a loss of single embeddings does not see; ``0.5 (1 - y) max(0, 2 m - d)^2`` is the same where
+embeddings lie on their anchors, up to the factor of how frequent a class is.
 """
 
 

@@ -69,7 +69,7 @@ def change_picture(path: Path, records: list[GenerationRecord], view: str) -> No
                 axes.plot(places, curve, color=colour_map(shade), label=label, linewidth=1.5)
             axes.set_ylim(-0.05, 1.05)
             axes.set_ylabel("loss, shifted and scaled")
-            axes.set_xlabel("prediction f")
+            axes.set_xlabel("distance d" if view == "anchors" else "prediction f")
             axes.set_title(f"target y = {target:g}")
         drawn[0].legend(frameon=False)
 

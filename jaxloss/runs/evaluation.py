@@ -110,6 +110,7 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "identity": "predicted values (identity view, regression)",
         "logits": "logits (logits view, classification with an output for each class)",
         "boxes": "areas of boxes (boxes view)",
+        "anchors": "distances to class anchors (anchors view, retrieval)",
     }
     own, shown = (kinds.get(name, name) for name in (loss.view, task.view.name))
     require(

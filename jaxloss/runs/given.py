@@ -14,7 +14,7 @@ from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES
 from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PrimitiveSet
 
-_FORMULA_VIEWS = ("identity", "softmax", "sigmoid", "logits", "boxes")
+_FORMULA_VIEWS = ("identity", "softmax", "sigmoid", "logits", "boxes", "anchors")
 """Views that a formula may be meant for; the first whose variables it holds is taken."""
 
 _WORD = re.compile(r"[\w:-]+")
@@ -56,7 +56,8 @@ def given_loss(text: str, view: str | None = None) -> GivenLoss:
     Args:
         text: the path of a saved loss (anything that exists or ends in ``.json``); a name of the
             zoo, perhaps with parameters (``huber:delta=0.5``); or a formula in any primitives over
-            ``f, y``, over logits ``x`` and labels ``y``, or over areas ``i, u, e``.
+            ``f, y``, over logits ``x`` and labels ``y``, over areas ``i, u, e``, or
+            over distances ``d`` to class anchors and ``y``.
         view: name of the view that the loss is for, if only one is wanted.
 
     Raises:

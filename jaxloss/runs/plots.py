@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -115,6 +116,28 @@ def _over_outputs(direction: Sequence[float], target: Sequence[float]) -> Callab
     return values
 
 
+def _between_anchors(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+    """Gives the values where an embedding goes from its own anchor, at 0, to another one."""
+    anchors = np.broadcast_to([[0.0], [_APART]], (len(places), 2, 1))
+    return _of_each(loss, np.concatenate([places[:, None, None], anchors], 1))
+
+
+def _nearing_anchor(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+    """Gives the values where another anchor lies beside an embedding that is on its own."""
+    own = np.zeros((len(places), 2, 1))
+    return _of_each(loss, np.concatenate([own, places[:, None, None]], 1))
+
+
+def _of_each(loss: LearnedLoss, outputs: np.ndarray) -> np.ndarray:
+    """Gives the values of examples that have anchors of their own, one by one."""
+    target = jnp.zeros(1, jnp.int32)
+    values = jax.vmap(lambda one: loss(one[None], target)[0])(jnp.asarray(outputs, jnp.float32))
+    return np.asarray(values)
+
+
+_APART = 4.0
+"""Where class anchor margin wants anchors to be: twice its usual margin."""
+
 _PROBABILITIES = np.linspace(0.01, 0.99, 197)
 _ERRORS = np.linspace(-3.0, 3.0, 301)
 _CLASSES = (
@@ -169,6 +192,20 @@ _PANELS = {
             "raw output of the sides",
             _ERRORS / 2,
             _over_outputs((0.0, 0.0, 1.0, 1.0), _MIDDLE),
+        ),
+    ),
+    "anchors": (
+        _Panel(
+            "embedding between two anchors",
+            f"place between its own anchor (0) and another ({_APART:g})",
+            np.linspace(-1.0, _APART + 1.0, 301),
+            _between_anchors,
+        ),
+        _Panel(
+            "embedding on its own anchor",
+            "distance of another anchor",
+            np.linspace(0.0, 1.5 * _APART, 301),
+            _nearing_anchor,
         ),
     ),
 }

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import jax
 
 from jaxloss.learning.local_search import LocalSearchSettings
-from jaxloss.learning.sizes import output_count, parameter_bytes
+from jaxloss.learning.sizes import element_count, parameter_bytes
 from jaxloss.losses.ways import chosen_way
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.tasks.task import Task
@@ -31,7 +31,7 @@ def execution_plan(
     task: Task, settings: GeneticSettings, tuning: LocalSearchSettings | None
 ) -> dict[str, Execution]:
     """Chooses for each part of the way, from the settings and what the network is like."""
-    outputs = output_count(task)
+    outputs = element_count(task)
     batch = min(settings.optimizer.batch_size, len(task.train.inputs))
     fitness, rejection = settings.fitness, settings.rejection
     unrolled = tuning.meta_steps * tuning.inner_steps if tuning else 0

@@ -15,15 +15,24 @@ from jaxloss.tasks.metrics import (
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
 from jaxloss.tasks.registry import (
+    FAMILIES,
     TaskSettings,
     load_supervised_task,
     load_task,
     load_tasks,
 )
+from jaxloss.tasks.retrieval import (
+    RetrievalSettings,
+    RetrievalTask,
+    load_retrieval_task,
+    retrieval_task,
+)
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
 from jaxloss.tasks.task import Split, Task, require_same_view
 from jaxloss.tasks.tfds import tfds_data
+
+FAMILIES["retrieval"] = load_retrieval_task
 
 __all__ = [
     "BUNDLED_NAMES",
@@ -34,6 +43,8 @@ __all__ = [
     "Kind",
     "Metric",
     "RawData",
+    "RetrievalSettings",
+    "RetrievalTask",
     "Split",
     "SplitSettings",
     "SupervisedTask",
@@ -47,6 +58,7 @@ __all__ = [
     "load_tasks",
     "metric_named",
     "require_same_view",
+    "retrieval_task",
     "supervised_task",
     "tfds_data",
     "with_imbalance",

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.models.python_names import load_attribute
-from jaxloss.tasks import scores
+from jaxloss.tasks import retrieval_scores, scores
 
 Kind = Literal["classification", "regression", "boxes"]
 Direction = Literal["lower", "higher"]
@@ -68,7 +68,10 @@ _BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
     },
 }
 
-METRIC_NAMES = {kind: tuple(table) for kind, table in _BUILT_IN.items()}
+METRIC_NAMES: dict[str, tuple[str, ...]] = {
+    **{kind: tuple(table) for kind, table in _BUILT_IN.items()},
+    "retrieval": retrieval_scores.NAMES,
+}
 """The built-in metrics for each kind of task; any other is written ``module:function``."""
 
 DEFAULT_METRIC: dict[Kind, str] = {
@@ -80,12 +83,15 @@ DEFAULT_METRIC: dict[Kind, str] = {
 of the IoU that CSE-Autoloss's simulation ranks by (https://arxiv.org/abs/2102.04700)."""
 
 
-def metric_named(spec: str, kind: Kind, direction: Direction | None = None) -> Metric:
+def metric_named(
+    spec: str, kind: Kind | Literal["retrieval"], direction: Direction | None = None
+) -> Metric:
     """Finds a metric by the short text that a person writes for it.
 
     Args:
         spec: a name from `METRIC_NAMES`; ``"pinball:QUANTILE"`` (``"pinball"`` alone is the
-            median's); or ``"module:function"``: any Python function
+            median's); for retrieval what `jaxloss.tasks.retrieval_scores` knows, ``"recall@K"`` or
+            ``"map:two_stage"``; or ``"module:function"``: any Python function
             ``function(predictions, targets) -> number`` of two numpy arrays, called on the host.
         kind: what the task is.
         direction: whether ``"lower"`` (default) or ``"higher"`` values of a ``module:function``
@@ -103,12 +109,16 @@ def metric_named(spec: str, kind: Kind, direction: Direction | None = None) -> M
         f"metric direction must be 'lower' or 'higher', got {direction!r}",
     )
     family, colon, setting = spec.partition(":")
-    built_in = any(family in table for table in _BUILT_IN.values())
+    if kind == "retrieval" and retrieval_scores.is_retrieval_score(spec):
+        require(direction is None, f"metric {family!r} knows its own direction; give none")
+        score = retrieval_scores.retrieval_score(spec)
+        return Metric(spec, _guarded(score), higher_is_better=True)
+    built_in = any(family in names for names in METRIC_NAMES.values())
     if colon and not built_in:
         function = load_attribute(spec, "metric")
         require(callable(function), f"metric {spec!r} is no function of (predictions, targets)")
         return Metric(spec, _guarded(_on_host(function)), direction == "higher")
-    if family not in _BUILT_IN[kind]:
+    if kind == "retrieval" or family not in _BUILT_IN[kind]:
         reason = "is not for" if built_in else "is unknown; for"
         choices = (*METRIC_NAMES[kind], "module:function")
         raise InvalidInputError(

@@ -193,7 +193,7 @@ def supervised_task(
     outputs = 1 if seen.name == "sigmoid" else len(names) or int(np.prod(coded.shape[1:]))
     own_name = getattr(model, "__name__", type(model).__name__)
     network = create_model(model, outputs) if isinstance(model, str) else adapt(model, own_name)
-    _require_fit(network, train.inputs, outputs)
+    require_model_fits(network, train.inputs, outputs)
     if isinstance(metric, Metric):
         require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
     else:
@@ -230,8 +230,12 @@ def _fitting_view(view: str | View | None, kind: Kind, classes: int) -> View:
     return found
 
 
-def _require_fit(model: Model, inputs: Float[Array, "rows ..."], outputs: int) -> None:
-    """Traces the network on one batch, so that it fails here and not in the midst of a search."""
+def require_model_fits(model: Model, inputs: Float[Array, "rows ..."], outputs: int) -> None:
+    """Traces the network on one batch, so that it fails here and not in the midst of a search.
+
+    Raises:
+        InvalidInputError: it does not take such inputs, or does not give that many outputs.
+    """
 
     def forward(batch: Array) -> Array:
         variables = model.init(jax.random.key(0), batch)

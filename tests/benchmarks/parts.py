@@ -2,6 +2,7 @@
 
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
+from retrieval_part import RETRIEVAL
 from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
 
 PARTS: dict[str, Part] = {
@@ -14,5 +15,6 @@ PARTS: dict[str, Part] = {
     "unrolls": UNROLLS,
     "whole": WHOLE,
     "racing": RACING,
+    "retrieval": RETRIEVAL,
     "devices": DEVICES,
 }

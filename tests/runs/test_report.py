@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from run_helpers import DrawSettings, Finished, quiet
 
-from jaxloss import LearnedLoss
+from jaxloss import LearnedLoss, PrimitiveSet, TreeForm, parse
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, ZooForm
 from jaxloss.losses.export import export_code, zoo_bodies
 from jaxloss.losses.views import view_named
@@ -170,8 +170,14 @@ def _box_loss() -> LearnedLoss:
     return LearnedLoss(form, (-0.002, 0.001, 0.001, 0.002, -0.001, 0.003, 1.0, 0.5), "boxes")
 
 
-@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes"])
+def _anchor_loss() -> LearnedLoss:
+    tree = parse("mul(square(d), y) - mul(sqrt(d), 1 - y)", PrimitiveSet(variables=("d", "y")))
+    return LearnedLoss(TreeForm(tree, ("d", "y")), (0.7,) * (tree.size - 1), "anchors")
+
+
+@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes", "anchors"])
 def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
-    loss = _box_loss() if view == "boxes" else _drawn(OTHER_FORMS[1], view)
+    own = {"boxes": _box_loss(), "anchors": _anchor_loss()}
+    loss = own[view] if view in own else _drawn(OTHER_FORMS[1], view)
     loss_picture(tmp_path / "loss.png", loss, replace(loss, parameters=loss.parameters[::-1]))
     assert (tmp_path / "loss.png").read_bytes().startswith(PNG)

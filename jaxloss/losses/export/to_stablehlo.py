@@ -29,7 +29,7 @@ PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 
 _FEW = 4
 """Examples that the types of a loss's arguments are read off."""
-_LEAST = {"classes": 2, "answers": 2}
+_LEAST = {"classes": 2, "answers": 2, "rows": 3}
 """Shortest that an axis may be, where that is not 1."""
 
 _LOCATIONS = "jax_traceback_in_locations_limit"

@@ -51,6 +51,18 @@ if targets.ndim < outputs.ndim:
 {_SAME_SHAPE["torch"]}""",
 }
 
+_OF_ANCHORS: dict[Library, str] = {
+    "jax": """\
+if targets.ndim < 2:
+    targets = jax.nn.one_hot(targets, outputs.shape[1] - 1)
+y = targets.astype(outputs.dtype)""",
+    "torch": """\
+if targets.ndim < 2:
+    classes = torch.arange(outputs.shape[1] - 1, device=targets.device)
+    targets = targets[..., None] == classes
+y = targets.to(outputs.dtype)""",
+}
+
 _CLASSES = (
     "logits, [batch, classes]",
     "class numbers, [batch], or one-hot or soft labels, [batch, classes]",
@@ -99,6 +111,17 @@ VIEW_SOURCES = {
         _SAME_SHAPE,
         "i, u, e = areas(decoded_boxes(outputs), y)",
         ("batch", "4"),
+    ),
+    "anchors": ViewSource(
+        "an embedding and after it the class anchors, parameters of yours, [batch, 1 + classes, "
+        "features]",
+        "class numbers, [batch], or one-hot or soft labels, [batch, classes]",
+        "d is the distance of an embedding to the anchor of a class and y is 1 for its own class "
+        "and 0 for the others; values are summed over the classes",
+        _OF_ANCHORS,
+        "d = safe_sqrt(square(outputs[:, :1] - outputs[:, 1:]).sum(-1))",
+        ("batch", "rows", "features"),
+        class_numbers=True,
     ),
 }
 """Every view by its name. The labels are called y; for boxes, y are the true boxes."""

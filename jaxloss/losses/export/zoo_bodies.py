@@ -155,6 +155,10 @@ values = above / ((u + 5.0) * (i + u - 3.0 * e))""",
 """The losses by name, one line or a few that compute ``values``. Barron's is among the families."""
 
 
+_SCORES = "outputs = -square(outputs[:, :1] - outputs[:, 1:]).sum(-1)"
+"""Minus the squared distances to class anchors, which losses of logits take in their place."""
+
+
 def zoo_body(
     name: str, kind: str, view: str, parameters: Mapping[str, float], library: Library
 ) -> str | None:
@@ -176,6 +180,7 @@ def zoo_body(
     numbers = {key: repr(float(value)) for key, value in parameters.items()}
     lines = [
         source.labels[library],
+        _SCORES if view == "anchors" else "",
         source.variables if arguments.whole_view else "",
         arguments.lines,
         BODIES[name].format(**numbers),

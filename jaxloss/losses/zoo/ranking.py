@@ -102,8 +102,21 @@ def nt_xent(
     classes: Int[Array, " batch"],
     temperature: float = 0.07,
 ) -> Float[Array, ""]:
-    """Computes NT-Xent, one value for the batch: the mean over all pairs of one class."""
-    return optax.losses.ntxent(embeddings, classes, temperature=temperature)
+    """Computes NT-Xent, one value for the batch: the mean over all pairs of one class.
+
+    0 if there are none; an example without any of another class costs nothing.
+    """
+    norms = safe_sqrt(jnp.sum(jnp.square(embeddings), -1, keepdims=True))
+    directions = embeddings / jnp.maximum(norms, jnp.finfo(embeddings.dtype).eps)
+    similarities = directions @ directions.T / temperature
+    same = classes[:, None] == classes[None]
+    pairs = same & ~jnp.eye(classes.shape[0], dtype=bool)
+    # A finite lowest number: minus infinity would leave slopes that are no numbers.
+    lowest = 0.5 * jnp.finfo(embeddings.dtype).min
+    others = jax.nn.logsumexp(jnp.where(same, lowest, similarities), -1, keepdims=True)
+    # -ln(a / (a + b)) = softplus(ln b - ln a)
+    values = jax.nn.softplus(others - similarities)
+    return jnp.sum(values, where=pairs) / jnp.maximum(jnp.sum(pairs), 1).astype(values.dtype)
 
 
 _MARGIN = Parameter("margin", 1.0, 0.0, 1e3, "m, the wanted distance", "assumed")

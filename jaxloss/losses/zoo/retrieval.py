@@ -18,7 +18,9 @@ Embeddings = Float[Array, "*batch features"]
 
 
 def initial_anchors(classes: int, features: int, margin: float = 2.0) -> Anchors:
-    """Makes anchors at a distance of exactly 2·margin from each other: scaled basis vectors.
+    """Makes anchors at a distance of 2·margin from each other: scaled basis vectors.
+
+    The distance is rounded up by a few units in the last place, so that the repeller is exactly 0.
 
     Raises:
         InvalidInputError: there are more classes than features.
@@ -27,7 +29,10 @@ def initial_anchors(classes: int, features: int, margin: float = 2.0) -> Anchors
         1 <= classes <= features,
         f"{classes} classes do not fit into {features} features; expected as many features or more",
     )
-    return math.sqrt(2.0) * margin * jnp.eye(classes, features)
+    vectors = jnp.eye(classes, features)
+    # Squares, sum and root lose less than one unit of 1 together.
+    rounded_up = 1.0 + 4.0 * float(jnp.finfo(vectors.dtype).eps)
+    return math.sqrt(2.0) * margin * rounded_up * vectors
 
 
 def attractor(

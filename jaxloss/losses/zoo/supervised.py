@@ -15,6 +15,7 @@ from jaxloss.losses.views import (
     same_shape_targets,
     view_named,
 )
+from jaxloss.losses.zoo import batches
 from jaxloss.losses.zoo.entry import ZooLoss
 
 Arguments = Callable[[str, Array, Array], tuple[Array, ...]]
@@ -64,8 +65,23 @@ def _as_boxes(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
     return decoded_boxes(outputs), same_shape_targets(outputs, targets)
 
 
+def _by_distance(arguments: Arguments) -> Arguments:
+    """Lets a loss of logits see minus the squared distances to class anchors."""
+
+    def of_anchors(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+        del view
+        return arguments("softmax", batches.class_scores(outputs), targets)
+
+    return of_anchors
+
+
+def _in_batch(arguments: Callable[[Array, Array], tuple[Array, ...]]) -> Arguments:
+    return lambda _view, outputs, targets: arguments(outputs, targets)
+
+
 _CLASSIFICATION = ("sigmoid", "softmax")
-_VIEWS = ("identity", *_CLASSIFICATION, "boxes")
+_ANCHORS = "anchors"
+_VIEWS = ("identity", *_CLASSIFICATION, "boxes", _ANCHORS)
 
 _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "real": (("identity", *_CLASSIFICATION), _seen),
@@ -81,6 +97,19 @@ _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "boxes": (("boxes",), _as_boxes),
 }
 """For each kind of inputs: the views that it fits, and how outputs and targets become arguments."""
+
+_ANCHORED_WAYS: dict[str, Arguments] = {
+    "logits": _by_distance(_labelled),
+    "logits_and_classes": _by_distance(_numbered),
+    "log_probabilities": _by_distance(_log_labelled),
+    "log_probabilities_and_classes": _by_distance(_log_numbered),
+    "energies": _by_distance(_as_energies),
+    "anchored": _in_batch(batches.anchored),
+    "labelled": _in_batch(batches.labelled),
+    "embedding_pair": _in_batch(batches.pairs),
+    "triplet": _in_batch(batches.hardest),
+}
+"""The same for embeddings beside class anchors."""
 
 _REASONS = {
     "nonnegative": "it takes predictions of at least 0, and a network's outputs know no bounds",
@@ -121,8 +150,17 @@ class ZooTaskLoss:
         Raises:
             InvalidInputError: at trace time, if the shapes do not fit the view.
         """
-        arguments = _WAYS[self.entry.kind][1](self.view, outputs, targets)
-        return per_example(self.entry.function(*arguments, **dict(self.parameters)))
+        kind = self.entry.kind
+        ways = _ANCHORED_WAYS[kind] if self.view == _ANCHORS else _WAYS[kind][1]
+        arguments = ways(self.view, outputs, targets)
+        values = self.entry.function(*arguments, **dict(self.parameters))
+        if kind == "embedding_pair":
+            return batches.mean_over_others(values)
+        if kind == "triplet":
+            return batches.where_triplets(values, batches.class_numbers(outputs, targets))
+        if kind == "labelled":
+            return jnp.broadcast_to(values, outputs.shape[:1])
+        return per_example(values)
 
 
 def _unfit(entry: ZooLoss, view: str) -> str | None:
@@ -131,6 +169,10 @@ def _unfit(entry: ZooLoss, view: str) -> str | None:
         return "its gradient is 0, so that nothing can be learned from it; use it as a metric"
     if "unbounded_below" in entry.properties and entry.kind in _WAYS:
         return "it has no minimum, so that training would never end"
+    if view == _ANCHORS and entry.kind in _ANCHORED_WAYS:
+        return None
+    if entry.kind in _ANCHORED_WAYS and entry.kind not in _WAYS:
+        return f"{_USES[entry.branch]}; it fits tasks of view {_ANCHORS}"
     if entry.kind not in _WAYS:
         return _REASONS.get(entry.kind) or _USES[entry.branch]
     if entry.branch == "generative" and view != "identity":
@@ -151,12 +193,14 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
     Regression losses apply to what the view shows: raw outputs, or probabilities beside labels of 0
     and 1. Margin losses take raw outputs as scores, one-vs-rest if there are several; energy-based
     ones take them as energies with the sign turned round. Box losses take the boxes that outputs
-    decode to. Elementwise losses are summed over outputs.
+    decode to. Elementwise losses are summed over outputs. Beside class anchors, losses of logits
+    take minus the squared distances to the anchors, and losses of pairs and triplets compare the
+    embeddings of a batch, as `jaxloss.losses.zoo.batches` says.
 
     Args:
         entry: the loss.
         view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one
-            output), ``softmax`` (classes) or ``boxes``.
+            output), ``softmax`` (classes), ``boxes`` or ``anchors`` (embeddings to retrieve).
         **parameters: the loss's parameters; the others keep their defaults.
 
     Returns:

@@ -49,6 +49,12 @@ RANGES: dict[tuple[str, str], tuple[float, float, bool]] = {
     ("square_exponential", "gamma"): (0.1, 10.0, _LOG),
     ("energy_nll", "beta"): (0.1, 10.0, _LOG),
     ("minimum_empirical_error", "beta"): (0.1, 10.0, _LOG),
+    # A decade to both sides of the defaults; assumed.
+    ("cam", "margin"): (0.2, 20.0, _LOG),
+    ("contrastive", "margin"): (0.1, 10.0, _LOG),
+    ("triplet", "margin"): (0.1, 10.0, _LOG),
+    # From nearly the nearest alone to nearly all alike; assumed.
+    ("nt_xent", "temperature"): (0.01, 1.0, _LOG),
 }
 """For each parameter that is tuned: the smallest and the largest value, and whether ratios matter.
 """
@@ -58,6 +64,7 @@ KEPT = {
     ("absolute_cross_entropy", "phi_0"): "it multiplies the loss, as the learning rate does",
     ("baikal", "w_0"): "it multiplies the loss, once w_2 is tuned",
     ("baikal", "w_1"): "it adds a constant",
+    ("cam", "radius"): "anchors that are far enough apart are longer than it anyway",
 }
 """Parameters of training losses that keep their defaults, and why."""
 

@@ -39,7 +39,12 @@ class LoadedProblem(NamedTuple):
     @property
     def kind(self) -> str:
         """What is predicted; problems of one kind share their tables."""
-        kinds = {"identity": "regression", "softmax": "classification", "sigmoid": "classification"}
+        kinds = {
+            "identity": "regression",
+            "softmax": "classification",
+            "sigmoid": "classification",
+            "anchors": "retrieval",
+        }
         return kinds.get(self.task.view.name, self.task.view.name)
 
 

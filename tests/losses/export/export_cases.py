@@ -75,6 +75,11 @@ INPUTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "one-hot softmax": (_LOGITS, np.eye(3)[_CLASSES]),
     "soft sigmoid": (_SCORES.reshape(27, 3), _GENERATOR.random((27, 3))),
     "boxes": (np.concatenate([_GENERATOR.normal(size=(6, 4)), np.zeros((4, 4))]), _TRUE_BOXES),
+    # The first embedding lies on an anchor.
+    "anchors": (
+        np.concatenate([np.ones((1, 4, 2)), _GENERATOR.normal(size=(26, 4, 2))]),
+        _CLASSES,
+    ),
 }
 """Outputs and targets for each view, and for some with other labels."""
 
@@ -140,10 +145,16 @@ def _families() -> list[Case]:
     return [Case(f"{loss.form.kind} {place}", loss) for place, loss in enumerate(losses)]
 
 
+OF_A_BATCH = ("anchored", "embedding_pair", "labelled", "triplet")
+"""Kinds that compare the examples of a batch, or anchors, with each other: not written as source.
+"""
+
+
 def _of_the_zoo() -> list[Case]:
     plain = [
         (name, view)
         for name, entry in zoo.ZOO.items()
+        if entry.kind not in OF_A_BATCH
         for view in sorted(set(zoo.views_of(entry)) - {"sigmoid"}) or zoo.views_of(entry)
     ]
     shaped = [
@@ -199,6 +210,7 @@ def _trees() -> list[Case]:
         *((seed, "softmax", PRIMITIVES, 4) for seed in range(4)),
         *((seed, "logits", ALL_PRIMITIVES, 4) for seed in range(6)),
         *((seed, "boxes", BOX_PRIMITIVES.primitives, 4) for seed in range(2)),
+        *((seed, "anchors", PRIMITIVES, 4) for seed in range(2)),
     ):
         loss = random_tree(seed, view, primitives, height)
         cases.append(Case(f"{view} {seed}: {loss.formula()}", loss))

@@ -14,11 +14,13 @@ from jaxloss import LearnedLoss, export_code, export_program, zoo
 from jaxloss.losses import zoo_form
 from jaxloss.losses.export import exported_entry
 from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES
+from jaxloss.symbols.primitives import PRIMITIVES
 
 LOSSES = {
     "tree": random_tree(1, "logits", ALL_PRIMITIVES, 3),
     "zoo": LearnedLoss(zoo_form("label_smoothing", "softmax"), (), "softmax"),
     "boxes": LearnedLoss(zoo_form("iou", "boxes"), (), "boxes"),
+    "anchors": random_tree(0, "anchors", PRIMITIVES, 3),
 }
 
 

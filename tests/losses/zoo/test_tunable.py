@@ -13,11 +13,20 @@ OUTPUTS = {
     "identity": jnp.array([[0.3], [-2.0], [1.5]]),
     "sigmoid": jnp.array([[0.3], [-2.0], [1.5]]),
     "softmax": jnp.array([[0.3, -1.0, 0.5], [2.0, 0.0, -0.5], [-0.2, 0.1, 1.0]]),
+    # Embeddings of two classes, near each other, before two anchors.
+    "anchors": jnp.array(
+        [
+            [[0.1, 0.2], [0.3, 0.0], [0.0, 0.3]],
+            [[0.3, 0.1], [0.3, 0.0], [0.0, 0.3]],
+            [[0.1, 0.4], [0.3, 0.0], [0.0, 0.3]],
+        ]
+    ),
 }
 TARGETS = {
     "identity": jnp.array([0.0, 1.0, 1.2]),
     "sigmoid": jnp.array([0, 0, 1]),
     "softmax": jnp.array([0, 0, 1]),
+    "anchors": jnp.array([0, 0, 1]),
 }
 PAIRS = {
     (name, parameter.name): parameter

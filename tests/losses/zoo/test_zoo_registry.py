@@ -18,7 +18,13 @@ from jaxloss.symbols import parse
 
 EVERY = pytest.mark.parametrize("name", zoo.ZOO)
 WRITTEN = [name for name, loss in zoo.ZOO.items() if loss.form]
-OUTPUTS = {"identity": (5, 2), "sigmoid": (5, 1), "softmax": (5, 3), "boxes": (5, 4)}
+OUTPUTS = {
+    "identity": (5, 2),
+    "sigmoid": (5, 1),
+    "softmax": (5, 3),
+    "boxes": (5, 4),
+    "anchors": (5, 4, 2),
+}
 
 
 def outputs_and_targets(view: str) -> tuple[jax.Array, jax.Array]:
@@ -27,6 +33,7 @@ def outputs_and_targets(view: str) -> tuple[jax.Array, jax.Array]:
         "identity": jax.random.normal(jax.random.key(4), OUTPUTS[view]),
         "sigmoid": jnp.array([0, 1, 1, 0, 1]),
         "softmax": jnp.array([2, 0, 1, 1, 0]),
+        "anchors": jnp.array([2, 0, 1, 1, 0]),
         "boxes": jnp.array([[24.0, 20.0, 40.0 + width, 44.0] for width in range(5)]),
     }
     return outputs, targets[view]
