@@ -46,9 +46,8 @@ def source_for(loss: LearnedLoss, library: Library) -> Export:
 
 def _function(loss: LearnedLoss, lines: str) -> str:
     source = view_source(loss.view)
-    # Losses of boxes have one value for each box, which is an example.
-    whole = loss.view == "boxes"
-    returned = "values" if whole else "values.reshape(values.shape[0], -1).sum(1)"
+    summed = "values.reshape(values.shape[0], -1).sum(1)"
+    returned = "values" if source.per_example else summed
     docstring = [
         '"""Computes the loss of each example; train on the mean.',
         "",

@@ -23,6 +23,8 @@ class ViewSource(NamedTuple):
             `jaxloss.symbols.sources`.
         shape: axes of an exported program's outputs, each a name or a number.
         class_numbers: whether its targets are class numbers; else they have the outputs' shape.
+        per_example: whether its variables have one number for each example, so that there is
+            nothing to add up.
     """
 
     outputs: str
@@ -32,6 +34,7 @@ class ViewSource(NamedTuple):
     variables: str
     shape: tuple[str, ...]
     class_numbers: bool = False
+    per_example: bool = False
 
 
 _SAME_SHAPE: dict[Library, str] = {
@@ -111,6 +114,7 @@ VIEW_SOURCES = {
         _SAME_SHAPE,
         "i, u, e = areas(decoded_boxes(outputs), y)",
         ("batch", "4"),
+        per_example=True,
     ),
     "anchors": ViewSource(
         "an embedding and after it the class anchors, parameters of yours, [batch, 1 + classes, "

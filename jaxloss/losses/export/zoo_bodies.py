@@ -54,7 +54,9 @@ BODIES = {
     "rmse": "values = root_mean_square(f - y)",
     "huber": "values = huber(abs(f - y), {delta})",
     "smooth_l1": "values = huber(abs(f - y), {beta}) / {beta}",
-    "log_cosh": "values = logaddexp(f - y, y - f) - math.log(2.0)",
+    "log_cosh": """\
+size = abs(f - y)
+values = size + log1p(exp(-2.0 * size)) - math.log(2.0)""",
     "quantile": "values = maximum({tau} * (y - f), ({tau} - 1.0) * (y - f))",
     "reconstruction": "values = 0.5 * square(f - y).sum(-1)",
     "ddpm": "values = square(f - y).mean(-1)",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from export_cases import GROUPS, INPUTS, Case, Computed, all_cases, computed, disagreement
@@ -99,3 +100,30 @@ def test_optax_source_computes_each_loss_without_jaxloss(
 def test_torch_source_computes_each_loss(group: str, own: Results):
     found = {case.name: in_torch(case, *INPUTS[case.inputs]) for case in CASES[group]}
     assert_all_agree(found, own)
+
+
+@pytest.mark.parametrize("name", ["div", "softplus", "log_cosh, identity "])
+def test_slopes_of_slopes_agree_too(name: str):
+    torch = pytest.importorskip("torch", reason=NO_TORCH)
+    (case,) = (case for cases in CASES.values() for case in cases if case.name == name)
+    outputs, targets = INPUTS[case.inputs]
+
+    def curvature(loss: Any) -> np.ndarray:
+        def slope(outputs: Any) -> Any:
+            return jax.grad(lambda outputs: jnp.sum(loss(outputs, jnp.asarray(targets))))(outputs)
+
+        return np.asarray(jax.grad(lambda outputs: jnp.sum(slope(outputs)))(jnp.asarray(outputs)))
+
+    expected = curvature(case.loss)
+    finite = np.isfinite(expected)
+    assert finite.mean() > 0.9
+    sources = [dict[str, Any](), dict[str, Any]()]
+    for target, names in zip(("optax", "torch"), sources, strict=True):
+        exec(export_code(case.loss, target), names)
+    function = function_name(case.loss)
+    leaf = torch.tensor(outputs, requires_grad=True)
+    total = sources[1][function](leaf, torch.tensor(targets)).sum()
+    (slope,) = torch.autograd.grad(total, leaf, create_graph=True)
+    (in_torch,) = torch.autograd.grad(slope.sum(), leaf)
+    for found in (curvature(sources[0][function]), in_torch.numpy()):
+        np.testing.assert_allclose(found[finite], expected[finite], rtol=1e-6, atol=1e-12)
