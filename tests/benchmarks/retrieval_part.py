@@ -34,6 +34,7 @@ RETRIEVAL = Part(
             "retrieval",
             task="retrieval:digits:unseen=3",
             seen="retrieval:digits:unseen=3:test=seen",
+            losses=("cam", "triplet", "contrastive"),
             timed_steps=0,
         ),
     ),

@@ -49,8 +49,10 @@ RANGES: dict[tuple[str, str], tuple[float, float, bool]] = {
     ("square_exponential", "gamma"): (0.1, 10.0, _LOG),
     ("energy_nll", "beta"): (0.1, 10.0, _LOG),
     ("minimum_empirical_error", "beta"): (0.1, 10.0, _LOG),
-    # A decade to both sides of the defaults; assumed.
-    ("cam", "margin"): (0.2, 20.0, _LOG),
+    # A factor of 4 to both sides of the default: beyond it, anchors that start in their places are
+    # pushed so hard that usual learning rates diverge; assumed.
+    ("cam", "margin"): (0.5, 8.0, _LOG),
+    # A decade to both sides of the default; assumed.
     ("contrastive", "margin"): (0.1, 10.0, _LOG),
     ("triplet", "margin"): (0.1, 10.0, _LOG),
     # From nearly the nearest alone to nearly all alike; assumed.
