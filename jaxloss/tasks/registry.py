@@ -122,7 +122,14 @@ class TaskSettings:
         )
 
 
-FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {}
+def _rl(name: str, settings: TaskSettings) -> Task:
+    # The family knows these settings and so imports this module; few runs need it.
+    from jaxloss.tasks.rl.registry import load_rl
+
+    return load_rl(name, settings)
+
+
+FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {"rl": _rl}
 """Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
 settings by the function of its family."""
 
