@@ -1,5 +1,6 @@
 """The parts of the benchmark by name, in running order."""
 
+from offline_parts import OFFLINE_RL
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
@@ -15,4 +16,5 @@ PARTS: dict[str, Part] = {
     "whole": WHOLE,
     "racing": RACING,
     "devices": DEVICES,
+    "offline_rl": OFFLINE_RL,
 }
