@@ -13,6 +13,7 @@ from jaxloss.runs.paste import paste_code
 from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
+from jaxloss.tasks.registry import of_family
 
 _VIEW_WORDS = {
     "identity": "f is the prediction and y the target",
@@ -160,7 +161,7 @@ def paste_section(loss: LearnedLoss) -> list[Block]:
     """Gives source for a person's own training loop."""
     scaled = (
         " It was learned on targets of mean 0 and standard deviation 1; scale yours alike."
-        if loss.view == "identity"
+        if loss.view == "identity" and not of_family(dict(loss.origin).get("task", ""))
         else ""
     )
     online = (

@@ -134,6 +134,12 @@ FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {"rl": _rl}
 settings by the function of its family."""
 
 
+def of_family(spec: str) -> bool:
+    """Says whether a task is of a family, and so no rows whose targets were standardised."""
+    family, colon, _ = spec.partition(":")
+    return bool(colon) and family in FAMILIES
+
+
 def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
     """Loads the data that ``spec`` names and makes a task of them.
 
@@ -159,8 +165,8 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
             f"{what} {text!r} has a comma; load_task takes one task and one model: load several "
             "with load_tasks (paths must not have commas)",
         )
-    family, colon, name = spec.partition(":")
-    if colon and family in FAMILIES:
+    family, _, name = spec.partition(":")
+    if of_family(spec):
         return FAMILIES[family](name, settings)
     return load_supervised_task(spec, settings)
 
@@ -246,4 +252,5 @@ def _raw_data(spec: str, settings: TaskSettings) -> RawData:
         f"unknown task {spec!r}; valid, nearest first: "
         f"{', '.join(nearest_first(spec, (*BUNDLED_NAMES, BOXES_NAME)))}; or a path that ends in "
         f"{', '.join(SUFFIXES)}; or {PREFIX}NAME"
+        + "".join(f"; or {family}:NAME" for family in FAMILIES)
     )

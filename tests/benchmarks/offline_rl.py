@@ -87,7 +87,7 @@ def drawn(problem: str, episodes: int, seeds: range) -> Draws:
         ]
         return Draws(None, stack(data), jnp.asarray(np.stack(places)))
     found = [finite_data(problem, seed, episodes) for seed in seeds]
-    starts = jnp.stack([environment.states for _, environment, _ in found])
+    starts = jnp.stack([jnp.arange(len(mdp.start), dtype=float)[:, None] for mdp, _, _ in found])
     return Draws(stack([one[0] for one in found]), stack([one[2] for one in found]), starts)
 
 

@@ -95,7 +95,7 @@ def test_a_policy_of_the_pole_is_worth_the_steps_that_it_stands():
     starts = jnp.zeros((1, 4))
     # Pushed to one side from rest, the pole falls with the tenth step (gymnasium: 10 or 9).
     one_sided = environment.values(lambda _, state: jnp.int32(state[0] < 9.0), starts)
-    reference = gymnasium.make("CartPole-v1").unwrapped
+    reference: Any = gymnasium.make("CartPole-v1").unwrapped
     reference.reset(seed=0)
     reference.state = np.zeros(4)
     steps, ended = 0, False
