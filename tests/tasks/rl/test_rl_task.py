@@ -24,6 +24,18 @@ def tiny(model: str = "linear") -> OfflineRLTask:
     return task
 
 
+def seen(task: OfflineRLTask, variables: Variables) -> tuple[np.ndarray, np.ndarray]:
+    """What a loss is given on the training rows."""
+
+    @jax.jit
+    def run(variables: Variables) -> tuple[jax.Array, jax.Array]:
+        outputs, _ = task.model.apply(variables, task.train.inputs, False, None)
+        return outputs, targets_of(task.model, variables, task.train)
+
+    outputs, targets = run(variables)
+    return np.asarray(outputs), np.asarray(targets)
+
+
 @pytest.mark.parametrize("name", ["tabular", "linear_mdp", "cartpole"])
 def test_every_problem_is_a_played_task(name: str):
     task = load_task(f"rl:{name}:horizon=4:episodes=20", TaskSettings(model="mlp:3"))
@@ -49,14 +61,14 @@ def test_every_problem_is_a_played_task(name: str):
 def test_next_values_are_those_of_the_next_stage_clipped():
     """Every value set by hand: at stage h the value of action a in state s."""
     task = tiny()
-    variables = task.model.init(jax.random.key(0), task.train.inputs[:1])
+    variables = jax.jit(task.model.init)(jax.random.key(0), task.train.inputs[:1])
     table = np.random.default_rng(0).normal(-1.0, 2.0, (3, 8, 4)).astype(np.float32)
     kernel = jnp.asarray(table.reshape(3, 32, 1))
     leaves, shape = jax.tree.flatten(variables)
     variables = jax.tree.unflatten(shape, [kernel if leaf.ndim == 3 else leaf for leaf in leaves])
     rows = np.asarray(task.train.inputs)
     states, actions, following = (rows[..., column].astype(int) for column in range(3))
-    outputs, _ = task.model.apply(variables, task.train.inputs, False, None)
+    outputs, targets = seen(task, variables)
     stages = np.arange(3)
     np.testing.assert_allclose(outputs, table[stages, states, actions], rtol=1e-5)
     best = np.stack([table[1][following[:, 0]], table[2][following[:, 1]]], axis=1).max(axis=2)
@@ -64,7 +76,6 @@ def test_next_values_are_those_of_the_next_stage_clipped():
     expected[:, :2] += np.clip(best, 0.0, [[2.0, 1.0]])
     assert (best > [[2.0, 1.0]]).any()
     assert (best < 0).any()
-    targets = targets_of(task.model, variables, task.train)
     np.testing.assert_allclose(targets, expected, rtol=1e-5)
 
 
@@ -85,8 +96,7 @@ def test_training_all_stages_at_once_ends_where_fitted_q_does(
 ):
     """With one-hot features, the mean of reward and next value of each action seen in a state."""
     task, variables = trained
-    outputs, _ = task.model.apply(variables, task.train.inputs, False, None)
-    targets = np.asarray(targets_of(task.model, variables, task.train))
+    outputs, targets = seen(task, variables)
     rows = np.asarray(task.train.inputs)
     cells = (4 * rows[..., 0] + rows[..., 1]).astype(int)
     expected = np.empty_like(targets)
@@ -106,28 +116,25 @@ def test_the_score_is_the_exact_value_of_the_greedy_policy(
     mdp, _, _ = finite_data("tabular", 0, 30, 3)
     everywhere = jnp.stack([jnp.arange(8.0), *jnp.zeros((3, 8))], axis=1)
     rows = jnp.broadcast_to(everywhere[:, None], (8, 3, 4))
-    values = jnp.stack(
-        [
-            task.model.apply(variables, rows.at[..., 1].set(action), False, None)[0]
-            for action in range(4)
-        ]
-    )
-    best = np.asarray(values.argmax(axis=0))
+    apply = jax.jit(lambda rows: task.model.apply(variables, rows, False, None)[0])
+    values = [np.asarray(apply(rows.at[..., 1].set(action))) for action in range(4)]
+    best = np.argmax(values, axis=0)
     transitions, rewards = np.asarray(mdp.transitions), np.asarray(mdp.rewards)
     worth, states = np.zeros(8), np.arange(8)
     for stage in reversed(range(3)):
         taken = best[:, stage]
         worth = rewards[states, taken] + transitions[states, taken] @ worth
     starts = np.asarray(task.test.inputs)[:, 0, 0].astype(int)
-    score = task.score(variables, task.test)
+    score = jax.jit(task.score)(variables, task.test)
     assert float(score) == pytest.approx(worth[starts].mean(), rel=1e-5)
 
 
 def test_a_score_is_never_that_of_broken_parameters(trained: tuple[OfflineRLTask, Variables]):
     task, variables = trained
     broken = jax.tree.map(lambda leaf: leaf.at[0].set(jnp.nan), variables)
-    assert np.isfinite(network_score(task, variables, task.valid))
-    assert np.isnan(network_score(task, broken, task.valid))
+    score = jax.jit(lambda variables: network_score(task, variables, task.valid))
+    assert np.isfinite(score(variables))
+    assert np.isnan(score(broken))
 
 
 def test_the_metric_of_rows_improves_with_their_fit():
