@@ -209,18 +209,6 @@ def test_any_loss_and_network_will_do():
     assert low < plain - 0.05, "a loss that punishes what is too high keeps values low"
 
 
-def test_gradients_of_networks_are_those_of_finite_differences():
-    q = network_q(create_model("mlp:3", 1))
-    features = jnp.linspace(0.1, 0.9, FEATURES)
-    parameters = q.init(jax.random.key(4), features)
-    gradient = q.gradients(parameters, features[None])[0]
-    steps = 1e-2 * np.eye(len(parameters), dtype=np.float32)
-    values = jax.jit(jax.vmap(lambda parameters: q.apply(parameters, features)))
-    start = np.asarray(parameters)[None]
-    ups, downs = values(start + steps), values(start - steps)
-    np.testing.assert_allclose(gradient, (ups - downs) / 2e-2, atol=1e-3)
-
-
 @pytest.mark.parametrize(
     ("rows", "numbers", "words"),
     [
