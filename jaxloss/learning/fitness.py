@@ -19,7 +19,8 @@ from jaxloss.learning.inner import (
     follow,
     predict,
 )
-from jaxloss.tasks.task import Split, Task
+from jaxloss.models.model import Variables
+from jaxloss.tasks.task import PlayedTask, Split, Task
 
 
 @dataclass(frozen=True)
@@ -119,14 +120,29 @@ def trained_from(
 
     def one(drawn: Draws) -> Float[Array, ""]:
         variables, _ = follow(drawn, task.model, optimizer, loss, training)
-        outputs = predict(task.model, variables, held_out.inputs)
-        return scored(task, outputs, held_out)
+        return network_fitness(task, variables, held_out)
 
     return jax.vmap(one)(drawn)
 
 
 def scored(task: Task, outputs: Float[Array, "examples outputs"], split: Split) -> Array:
     """Turns outputs into a fitness: lower is better, infinite if not finite."""
-    value = task.metric.function(task.predictions(outputs), split.targets)
+    return _as_fitness(task, task.metric.function(task.predictions(outputs), split.targets))
+
+
+def network_score(task: Task, variables: Variables, split: Split) -> Float[Array, ""]:
+    """Computes a task's metric of a trained network, in the metric's own direction."""
+    if isinstance(task, PlayedTask):
+        return task.score(variables, split)
+    outputs = predict(task.model, variables, split.inputs)
+    return task.metric.function(task.predictions(outputs), split.targets)
+
+
+def network_fitness(task: Task, variables: Variables, split: Split) -> Float[Array, ""]:
+    """Turns a trained network into a fitness: lower is better, infinite if not finite."""
+    return _as_fitness(task, network_score(task, variables, split))
+
+
+def _as_fitness(task: Task, value: Float[Array, ""]) -> Float[Array, ""]:
     fitness = task.metric.fitness(value)
     return jnp.where(jnp.isfinite(fitness), fitness, jnp.inf)

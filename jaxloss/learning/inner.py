@@ -66,6 +66,13 @@ def fresh_learner(
     return Learner(variables, optimizer.init(variables["params"]))
 
 
+def targets_of(model: Model, variables: Variables, split: Split) -> Num[Array, "examples ..."]:
+    """Gives the targets that a loss is given: the recorded ones, or what the network makes them."""
+    if model.bootstrap is None:
+        return split.targets
+    return model.bootstrap(variables, split.inputs, split.targets)
+
+
 def training_step(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -76,10 +83,12 @@ def training_step(
 ) -> Learner:
     """Takes one step down the mean loss over a batch; differentiable in what ``loss`` holds."""
     held = {name: part for name, part in learner.variables.items() if name != "params"}
+    # Outside of what is differentiated: the step treats what the network bootstraps as data.
+    targets = targets_of(model, learner.variables, batch)
 
     def mean_loss(params: Variables) -> tuple[Array, Variables]:
         outputs, variables = model.apply({**held, "params": params}, batch.inputs, True, key)
-        return jnp.mean(loss(outputs, batch.targets)), variables
+        return jnp.mean(loss(outputs, targets)), variables
 
     params = learner.variables["params"]
     gradient, variables = jax.grad(mean_loss, has_aux=True)(params)

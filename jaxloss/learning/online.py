@@ -19,6 +19,7 @@ from jaxloss.learning.inner import (
     batch_indices,
     draw,
     take,
+    targets_of,
     training_step,
 )
 from jaxloss.learning.optimizers import Optimizer
@@ -111,7 +112,8 @@ def online_stepper(
         def task_loss(params: Array) -> tuple[Array, Learner]:
             learner = training_step(task.model, inner, bind(params), state.learner, batch, noise)
             outputs, _ = task.model.apply(learner.variables, held_out.inputs, True, noise)
-            return jnp.mean(task.task_loss(outputs, held_out.targets)), learner
+            targets = targets_of(task.model, learner.variables, held_out)
+            return jnp.mean(task.task_loss(outputs, targets)), learner
 
         gradient, learner = jax.grad(task_loss, has_aux=True)(state.loss_params)
         updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)

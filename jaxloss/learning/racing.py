@@ -14,13 +14,12 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from jaxloss.learning.fitness import FitnessSettings, scored
+from jaxloss.learning.fitness import FitnessSettings, network_fitness
 from jaxloss.learning.inner import (
     BaseOptimizerSettings,
     Draws,
     ExampleLoss,
     Learner,
-    predict,
     stepper,
 )
 from jaxloss.learning.population import PopulationProgram
@@ -75,8 +74,7 @@ def advance(
         learner = jax.lax.fori_loop(
             leg.begin, leg.end, lambda number, learner: step(learner, number), learner
         )
-        outputs = predict(task.model, learner.variables, leg.held_out.inputs)
-        return learner, scored(task, outputs, leg.held_out)
+        return learner, network_fitness(task, learner.variables, leg.held_out)
 
     return jax.vmap(one)(learners, leg.batches, leg.noise_keys)
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require
 from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
 from jaxloss.learning.compilation import all_at_once
-from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.learning.fitness import network_score
+from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, train
 from jaxloss.learning.online import draw_online, train_online
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.sizes import element_count
@@ -106,8 +107,7 @@ def trial_runner(
     tree_way = chosen_way(way, 10 * steps * batch * element_count(task))
 
     def metric(variables: Variables, split: Split) -> Array:
-        outputs = predict(task.model, variables, split.inputs)
-        return task.metric.function(task.predictions(outputs), split.targets)
+        return network_score(task, variables, split)
 
     def one(splits: _Splits, key_data: Array, loss: ExampleLoss) -> tuple[Array, Array, Array]:
         training, valid, test = splits

@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
-from jaxloss.learning.fitness import scored
-from jaxloss.learning.inner import ExampleLoss, draw, predict, stepper, train
+from jaxloss.learning.fitness import network_fitness, network_score
+from jaxloss.learning.inner import ExampleLoss, draw, stepper, train
 from jaxloss.learning.online import (
     OnlineDraws,
     draw_online,
@@ -162,7 +162,7 @@ def observed_trainings(
         optimizer = TracedOptimizer(configuration[0], momentum, configuration[1], batch_size, rule)
 
         def fitness(variables: Variables) -> Array:
-            return scored(task, predict(task.model, variables, valid.inputs), valid)
+            return network_fitness(task, variables, valid)
 
         key = jax.random.wrap_key_data(key_data)
         if isinstance(binding, _Adapting):
@@ -210,8 +210,7 @@ def whole_trainings(
         key = jax.random.wrap_key_data(key_data)
 
         def metric(variables: Variables, split: Split) -> Array:
-            outputs = predict(task.model, variables, split.inputs)
-            return task.metric.function(task.predictions(outputs), split.targets)
+            return network_score(task, variables, split)
 
         if isinstance(binding, _Adapting):
             drawn = draw_online(key, task, optimizer, training, valid, steps_cap)

@@ -18,6 +18,7 @@ from jaxloss.learning.inner import (
     Learner,
     fresh_learner,
     take,
+    targets_of,
     training_step,
 )
 from jaxloss.learning.segments import rematerialised_scan
@@ -114,4 +115,5 @@ def meta_loss_along(
         learner = rematerialised_scan(step, learner, jnp.arange(remembered_from, steps))
     noise = jax.random.fold_in(noise_key, steps)
     outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
-    return jnp.mean(task_loss(outputs, held_out.targets))
+    targets = targets_of(model, learner.variables, held_out)
+    return jnp.mean(task_loss(outputs, targets))

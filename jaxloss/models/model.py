@@ -7,7 +7,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Num, PRNGKeyArray, PyTree
 
 Variables = dict[str, PyTree]
 """A net's state: ``"params"`` is trained, every other entry (batch statistics) is carried along."""
@@ -22,6 +22,10 @@ class Model(NamedTuple):
             classification and raw values for regression, shape ``[batch, outputs]``. With
             ``train`` the returned variables hold renewed statistics; ``key`` feeds dropout.
         name: how reports call the network.
+        bootstrap: ``(variables, inputs, targets) -> targets``, where what is to be predicted
+            depends on the network itself: what a loss is given in the place of the recorded
+            targets; no training step is differentiated through it. None where targets are as
+            recorded.
     """
 
     init: Callable[[PRNGKeyArray, Float[Array, "batch ..."]], Variables]
@@ -30,6 +34,12 @@ class Model(NamedTuple):
         tuple[Float[Array, "batch outputs"], Variables],
     ]
     name: str
+    bootstrap: (
+        Callable[
+            [Variables, Float[Array, "batch ..."], Num[Array, "batch ..."]], Num[Array, "batch ..."]
+        ]
+        | None
+    ) = None
 
 
 ModelFactory = Callable[[int], Any]

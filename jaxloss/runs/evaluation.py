@@ -23,7 +23,7 @@ from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import require_seed
 from jaxloss.runs.summary import print_comparison, print_ranking
 from jaxloss.runs.words import plural
-from jaxloss.tasks.registry import FAMILIES, TaskSettings, load_task
+from jaxloss.tasks.registry import TaskSettings, load_task, of_family
 from jaxloss.tasks.task import Task
 
 
@@ -179,7 +179,7 @@ def learned_on(path: str | Path) -> LearnedOn:
     # Settings beside the loss are a convenience; any that do not fit are as good as none.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         task = _first(dict(loss.origin).get("task", ""))
-        known = task in (*BUNDLED_NAMES, BOXES_NAME) or task.partition(":")[0] in FAMILIES
+        known = task in (*BUNDLED_NAMES, BOXES_NAME) or of_family(task)
         return LearnedOn(task if known else None, usual.problem, usual.optimizer, usual.steps)
 
 

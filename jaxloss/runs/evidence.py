@@ -6,6 +6,7 @@ from jaxloss.runs.comparison import Comparison, p_text
 from jaxloss.runs.document import Block, Heading, Paragraph, Picture, Table
 from jaxloss.runs.statistics import summarise
 from jaxloss.runs.words import mean_and_deviation, number, plural
+from jaxloss.tasks.registry import of_family
 
 
 def comparison_table(comparison: Comparison, interval: bool = True) -> Table:
@@ -84,7 +85,7 @@ def _evidence(comparison: Comparison) -> list[Block]:
 
 
 def _unit(comparison: Comparison) -> str:
-    if comparison.learned.view != "identity":
+    if comparison.learned.view != "identity" or of_family(comparison.where):
         return ""
     return (
         " Targets are standardised: errors are in standard deviations of the training targets, "

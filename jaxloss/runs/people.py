@@ -9,7 +9,7 @@ import jax
 from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.inner import predict
+from jaxloss.learning.fitness import network_score
 from jaxloss.tasks.metrics import METRIC_NAMES
 from jaxloss.tasks.task import Task
 
@@ -31,8 +31,7 @@ def require_working_metric(task: Task) -> None:
     @jax.jit
     def untrained() -> Array:
         variables = task.model.init(jax.random.key(0), task.valid.inputs[:1])
-        outputs = predict(task.model, variables, task.valid.inputs)
-        return task.metric.function(task.predictions(outputs), task.valid.targets)
+        return network_score(task, variables, task.valid)
 
     with own_code_errors(task):
         float(untrained())

@@ -15,6 +15,7 @@ from jaxloss.runs.findings import Findings
 from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
+from jaxloss.tasks.registry import of_family
 
 
 def formula_section(findings: Findings) -> list[Block]:
@@ -178,11 +179,14 @@ def _scale_words(loss: LearnedLoss) -> str:
     """Says what outputs and targets of values were like."""
     if loss.view != "identity":
         return ""
-    if dict(loss.origin).get("task", "").startswith("pde:"):
+    task = dict(loss.origin).get("task", "")
+    if task.startswith("pde:"):
         return (
             " It was learned on residuals of equations, with target 0, and on known values of "
             "solutions, in one batch."
         )
+    if of_family(task):
+        return ""
     return " It was learned on targets of mean 0 and standard deviation 1; scale yours alike."
 
 

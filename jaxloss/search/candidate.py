@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxloss.learning.filters import gradient_norms, improvement
 from jaxloss.learning.fitness import draw_seeds, trained_from
-from jaxloss.learning.inner import Draws, Learner, predict
+from jaxloss.learning.inner import Draws, Learner, predict, targets_of
 from jaxloss.learning.local_search import (
     LocalSearchSettings,
     TunerState,
@@ -54,19 +54,18 @@ class CandidateWay(NamedTuple):
 def candidate_way(task: Task, settings: PopulationSettings) -> CandidateWay:
     """Makes the parts for a task."""
 
-    def untrained_outputs(key: PRNGKeyArray, examples: Split) -> Array:
+    def untrained(key: PRNGKeyArray, examples: Split) -> tuple[Array, Array]:
         variables = task.model.init(key, examples.inputs[:1])
-        return predict(task.model, variables, examples.inputs)
+        outputs = predict(task.model, variables, examples.inputs)
+        return outputs, targets_of(task.model, variables, examples)
 
     def improve(shared: PyTree, bind: Bind, weights: Array) -> Array:
         key, examples = shared
-        outputs = untrained_outputs(key, examples)
-        return improvement(task, settings.rejection, bind(weights), outputs, examples.targets)
+        return improvement(task, settings.rejection, bind(weights), *untrained(key, examples))
 
     def norms(shared: PyTree, bind: Bind, weights: Array) -> Array:
         key, examples = shared
-        outputs = untrained_outputs(key, examples)
-        return gradient_norms(bind(weights), outputs, examples.targets)
+        return gradient_norms(bind(weights), *untrained(key, examples))
 
     def train(shared: PyTree, bind: Bind, weights: Array) -> Array:
         drawn, training, valid = shared

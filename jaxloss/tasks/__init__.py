@@ -15,7 +15,6 @@ from jaxloss.tasks.metrics import (
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
 from jaxloss.tasks.registry import (
-    FAMILIES,
     TaskSettings,
     load_supervised_task,
     load_task,
@@ -24,15 +23,12 @@ from jaxloss.tasks.registry import (
 from jaxloss.tasks.retrieval import (
     RetrievalSettings,
     RetrievalTask,
-    load_retrieval_task,
     retrieval_task,
 )
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
 from jaxloss.tasks.task import Split, Task, require_same_view
 from jaxloss.tasks.tfds import tfds_data
-
-FAMILIES["retrieval"] = load_retrieval_task
 
 __all__ = [
     "BUNDLED_NAMES",

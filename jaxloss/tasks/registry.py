@@ -129,9 +129,32 @@ def _pde(name: str, settings: TaskSettings) -> Task:
     return load_pde(name, settings)
 
 
-FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {"pde": _pde}
+def _rl(name: str, settings: TaskSettings) -> Task:
+    # The family knows these settings and so imports this module; few runs need it.
+    from jaxloss.tasks.rl.registry import load_rl
+
+    return load_rl(name, settings)
+
+
+def _retrieval(name: str, settings: TaskSettings) -> Task:
+    from jaxloss.tasks.retrieval import load_retrieval_task
+
+    return load_retrieval_task(name, settings)
+
+
+FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {
+    "pde": _pde,
+    "retrieval": _retrieval,
+    "rl": _rl,
+}
 """Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
 settings by the function of its family."""
+
+
+def of_family(spec: str) -> bool:
+    """Says whether a task is of a family, and so no rows whose targets were standardised."""
+    family, colon, _ = spec.partition(":")
+    return bool(colon) and family in FAMILIES
 
 
 def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
@@ -159,8 +182,8 @@ def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
             f"{what} {text!r} has a comma; load_task takes one task and one model: load several "
             "with load_tasks (paths must not have commas)",
         )
-    family, colon, name = spec.partition(":")
-    if colon and family in FAMILIES:
+    family, _, name = spec.partition(":")
+    if of_family(spec):
         return FAMILIES[family](name, settings)
     return load_supervised_task(spec, settings)
 

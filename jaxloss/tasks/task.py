@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.losses.views import View
-from jaxloss.models.model import Model
+from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.metrics import Metric
 
 
@@ -93,6 +93,19 @@ class DistributedTask(Task, Protocol):
         They are to train with or, where ``judging``, to judge what was trained: only targets that
         are spoilt on purpose may differ.
         """
+        ...
+
+
+@runtime_checkable
+class PlayedTask(Task, Protocol):
+    """A task whose metric needs the trained network itself, not only its outputs on a split.
+
+    The metric's own function then serves only where outputs have no network, as in the rejection
+    test.
+    """
+
+    def score(self, variables: Variables, split: Split) -> Float[Array, ""]:
+        """Computes the metric of a trained network, NaN if it is not finite."""
         ...
 
 

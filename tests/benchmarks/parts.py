@@ -1,5 +1,6 @@
 """The parts of the benchmark by name, in running order."""
 
+from offline_parts import OFFLINE_RL
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from retrieval_part import RETRIEVAL
@@ -17,4 +18,5 @@ PARTS: dict[str, Part] = {
     "racing": RACING,
     "retrieval": RETRIEVAL,
     "devices": DEVICES,
+    "offline_rl": OFFLINE_RL,
 }

@@ -1,0 +1,50 @@
+"""Searches on tasks that play the trained network: one program for all candidates."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxloss.learning.filters import RejectionSettings
+from jaxloss.learning.fitness import FitnessSettings
+from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.local_search import LocalSearchSettings
+from jaxloss.search import METHODS
+from jaxloss.search.evomal import EvoMALSettings
+from jaxloss.tasks import TaskSettings, load_task
+
+COMPILATIONS: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
+)
+
+
+def test_generations_of_24_run_in_one_program_and_can_be_resumed():
+    task = load_task("rl:tabular:horizon=2:episodes=20", TaskSettings(model="linear"))
+    settings = EvoMALSettings(
+        population=24,
+        generations=3,
+        max_nodes=40,
+        chunk=12,
+        rejection=RejectionSettings(when="before", steps=20, examples=12),
+        local_search=LocalSearchSettings(meta_steps=2),
+        fitness=FitnessSettings(steps=20),
+        optimizer=BaseOptimizerSettings(learning_rate=0.1),
+    )
+    search = METHODS["evomal"].make(task, settings)
+    state, info = search.step(search.init(jax.random.key(0)))
+    assert info.candidates == 24
+    assert info.trained > 2
+    # Values of policies over two stages.
+    assert 0 < -info.best_fitness <= 2
+    state, _ = search.step(state)
+    compiled = len(COMPILATIONS)
+    saved = jax.tree.map(
+        lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else np.array(leaf),
+        state,
+    )
+    end, last = search.step(state)
+    resumed, again = search.step(saved)
+    assert len(COMPILATIONS) == compiled
+    assert last == again
+    np.testing.assert_array_equal(end.fitness, resumed.fitness)
+    np.testing.assert_array_equal(end.genomes, resumed.genomes)
