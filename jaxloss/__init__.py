@@ -20,6 +20,7 @@ from jaxloss.losses import (
     zoo,
 )
 from jaxloss.losses import compile_expression as compile
+from jaxloss.losses.card import Explanation, Finding, explain
 from jaxloss.runs.devices import use_all_cores
 from jaxloss.search import (
     AdaLFLSettings,
@@ -57,7 +58,9 @@ __all__ = [
     "BaseOptimizerSettings",
     "CSEAutoLossSettings",
     "EvoMALSettings",
+    "Explanation",
     "Expression",
+    "Finding",
     "FitnessSettings",
     "GLOSettings",
     "GPLFLSettings",
@@ -83,6 +86,7 @@ __all__ = [
     "compile",
     "cse_autoloss",
     "evomal",
+    "explain",
     "glo",
     "gp_lfl",
     "load_task",

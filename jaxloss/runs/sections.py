@@ -14,7 +14,7 @@ from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
 
-_VIEW_WORDS = {
+VIEW_WORDS = {
     "identity": "f is the prediction and y the target",
     "softmax": "f is the predicted probability of a class and y is 1 for the right class and 0 for "
     "the others; values are summed over the classes",
@@ -24,6 +24,7 @@ _VIEW_WORDS = {
     "boxes": "i is the area that the predicted and the true box share, u the area of both together "
     "and e that of the smallest box around both",
 }
+"""What the variables of each view are."""
 
 
 def formula_section(findings: Findings) -> list[Block]:
@@ -31,7 +32,7 @@ def formula_section(findings: Findings) -> list[Block]:
     learned = findings.finalists[0].learned
     loss = findings.winner
     heading = Heading("Learned loss" if learned else "Task loss (nothing beat it)")
-    meaning = _VIEW_WORDS[loss.view]
+    meaning = VIEW_WORDS[loss.view]
     if not loss.is_symbolic:
         return [
             heading,

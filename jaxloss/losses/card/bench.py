@@ -1,5 +1,6 @@
 """Evaluates losses of the zoo on random arguments of their own."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -54,10 +55,7 @@ class Bench:
         self._program: Callable[..., tuple[Array, tuple[Array, ...]]] = jax.jit(
             jax.vmap(both), compiler_options=BRIEF
         )
-        with precise():
-            keys = jax.random.split(jax.random.key(0), DRAWS)
-            drawn = [example_inputs(entry.kind, key, _EXAMPLES) for key in keys]
-            self.drawn = tuple(np.stack(part) for part in zip(*drawn, strict=True))
+        self.drawn = _drawn(entry.kind)
 
     def __call__(self, inputs: Inputs, double: bool = True) -> Found:
         """Evaluates `DRAWS` sets of inputs, each on its own."""
@@ -83,3 +81,20 @@ class Bench:
         """What was drawn, in words."""
         names = ", ".join(argument.name for argument in self.entry.inputs.arguments)
         return f"on {DRAWS} draws of {_EXAMPLES} examples ({names})"
+
+
+@functools.lru_cache(maxsize=32)
+def _drawn(kind: str) -> Inputs:
+    """Draws `DRAWS` sets of inputs, stacked."""
+    key, count = jax.random.key(0), DRAWS * _EXAMPLES
+    with precise():
+        arrays = list(map(np.asarray, example_inputs(kind, key, count)))
+        for place, array in enumerate(arrays):
+            if len(array) == count:
+                arrays[place] = array.reshape(DRAWS, _EXAMPLES, *array.shape[1:])
+            else:
+                # Class anchors, as many as there are classes.
+                keys = jax.random.split(key, DRAWS)
+                sets = [example_inputs(kind, one, _EXAMPLES)[place] for one in keys]
+                arrays[place] = np.stack(sets)
+    return tuple(arrays)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxloss.losses.card.lines import Along, along
+from jaxloss.losses.card.lines import Along
 from jaxloss.losses.card.probe import Loss, Probe
 from jaxloss.losses.card.study import Study
 
@@ -14,6 +14,8 @@ _REACH = 3.0
 """How far predictions and targets of regression are drawn, in standard deviations of the target."""
 _ERRORS = 4.0
 _MARGIN = 5.0
+_CERTAIN = 12.0
+"""A margin at which a model is all but certain."""
 _DRAWN = {5: (0, 2, 4), 7: (1, 3, 5)}
 """Which targets are drawn, of as many as are looked at."""
 
@@ -168,15 +170,14 @@ def beliefs(study: Study) -> Beliefs | None:
     subject = study.subject
     if not subject.is_classifier or subject.scores:
         return None
-    own = study.grid
-    if study.width == 1:
-        rival = own.values[1][::-1]
-    else:
-        lines = study.lines
-        other = np.full_like(lines.targets, 1)
-        wrong = type(lines)(lines.labels, lines.starts, lines.directions, other, lines.reach)
-        rival = along(study.probe, wrong, own.places).values[0]
+    margins = np.linspace(-_CERTAIN, _CERTAIN, 2001)
+    outputs = margins[:, None] * study.lines.directions[0]
+    labels = study.lines.targets[[0, 1]] if study.width == 1 else np.array([0, 1])
+    own, rival = (
+        study.probe(outputs, np.repeat(label[None], len(outputs), axis=0)).values
+        for label in labels
+    )
     truth = np.linspace(0.0, 1.0, 101)
-    expected = truth[:, None] * own.values[0] + (1 - truth[:, None]) * rival
+    expected = truth[:, None] * own + (1 - truth[:, None]) * rival
     best = np.argmin(np.where(np.isnan(expected), np.inf, expected), 1)
-    return Beliefs(truth, np.array([study.probability(own.places[0, one]) for one in best]))
+    return Beliefs(truth, np.array([study.probability(float(margins[one])) for one in best]))

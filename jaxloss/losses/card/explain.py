@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jaxloss.errors import require
+from jaxloss.losses.card.bench import Bench
 from jaxloss.losses.card.curves import (
     Beliefs,
     Curves,
@@ -20,7 +21,12 @@ from jaxloss.losses.card.relatives import Relative, relatives
 from jaxloss.losses.card.shape import shape_findings
 from jaxloss.losses.card.simplex import simplex_findings
 from jaxloss.losses.card.slopes import slope_findings
-from jaxloss.losses.card.structured import structured_findings, structured_relatives, way_curves
+from jaxloss.losses.card.structured import (
+    structured_findings,
+    structured_hazard,
+    structured_relatives,
+    way_curves,
+)
 from jaxloss.losses.card.study import CLASSES, Study, study
 from jaxloss.losses.card.subject import Subject, entry_subject, has_subject, learned_subject
 from jaxloss.losses.card.target import target_findings
@@ -38,18 +44,22 @@ class Explanation:
 
     Attributes:
         view: name of the view of the tasks; None for a loss that compares no outputs with targets.
+        where: where the loss was looked at closely, as the findings call it too.
         findings: statements, each with how it was checked and on which range.
         relatives: the zoo's losses, those whose gradients are most alike first.
         curves: the loss along lines through the outputs.
+        scores: whether the loss takes outputs as scores, of which no probabilities are made.
         elements: likewise of one element of a classification loss.
         surface: the loss over one prediction and one target, where it is a sum of such.
         beliefs: what a model that minimises it says of class probabilities.
     """
 
     view: str | None
+    where: str
     findings: tuple[Finding, ...]
     relatives: tuple[Relative, ...]
     curves: Curves
+    scores: bool = False
     elements: Curves | None = None
     surface: Surface | None = None
     beliefs: Beliefs | None = None
@@ -97,11 +107,13 @@ def explain_entry(
     """
     if has_subject(entry):
         return _explained(entry_subject(entry, parameters), classes, entry.name)
+    bench = Bench(entry, parameters)
     return Explanation(
         None,
-        structured_findings(entry, parameters),
-        structured_relatives(entry, parameters),
-        way_curves(entry, parameters),
+        bench.how,
+        (*structured_findings(bench), structured_hazard(bench)),
+        structured_relatives(bench),
+        way_curves(bench),
     )
 
 
@@ -113,9 +125,11 @@ def _explained(subject: Subject, classes: int, own: str | None) -> Explanation:
     looked = study(subject, classes)
     return Explanation(
         subject.view,
+        looked.where,
         findings(looked),
         relatives(looked, own),
         curves(looked),
+        subject.scores,
         element_curves(looked),
         surface(looked),
         beliefs(looked),

@@ -41,7 +41,7 @@ def _bounded(study: Study) -> Finding:
         "Do its values stay within bounds?",
         f"The largest value seen is {written(max(most, near))}."
         if holds
-        else f"Its size reaches {written(near)} at 1000 from the target, {written(most)} at 1e8.",
+        else f"It grows on: {written(near)} at 1000 from the target, {written(most)} at 1e8.",
         "compared at powers of ten up to 1e8 from the target",
         holds=holds,
     )

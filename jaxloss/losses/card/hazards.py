@@ -60,6 +60,8 @@ def _ranges(study: Study, found: Along, where: Bool[np.ndarray, "lines places"])
         text, labels = next(iter(texts.items()))
         return text if len(labels) == len(where) else f"{text} ({_some(labels)})"
     named = [f"{text} ({_some(labels)})" for text, labels in texts.items()]
+    if study.subject.vectors:
+        return f"for example {named[0]}"
     return listed(named[:_SHOWN]) + (" and elsewhere" if len(named) > _SHOWN else "")
 
 
@@ -140,9 +142,9 @@ def _vanishing(study: Study) -> Finding:
     felt = pulls[near & (np.nan_to_num(pulls) > 0)]
     if not len(felt):
         return Finding("pull", question, "None gets any.", how, holds=False)
-    bad = (pulls < _NONE * np.median(felt)) & _wrong(study)
+    bad = _lasting((pulls < _NONE * np.median(felt)) & _wrong(study))
     if not np.any(bad):
-        words = "Every wrong prediction tried is pulled at."
+        words = "Every wrong prediction tried gets one."
         return Finding("pull", question, words, how, holds=True)
     if study.subject.is_classifier:
         line = int(np.flatnonzero(np.any(bad, axis=1))[0])
@@ -154,6 +156,14 @@ def _vanishing(study: Study) -> Finding:
     else:
         words = f"Predictions that are wrong get hardly any {_ranges(study, grid, bad)}."
     return Finding("pull", question, words, how, holds=False)
+
+
+def _lasting(where: Bool[np.ndarray, "lines places"]) -> Bool[np.ndarray, "lines places"]:
+    """Keeps runs of three places or more: a single one may be a minimum elsewhere."""
+    padded = np.pad(where, ((0, 0), (2, 2)))
+    width = where.shape[1]
+    runs = [np.all([padded[:, at + k : at + k + width] for k in range(3)], 0) for at in range(3)]
+    return np.any(runs, axis=0)
 
 
 def _wrong(study: Study) -> Bool[np.ndarray, "lines places"]:

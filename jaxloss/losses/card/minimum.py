@@ -8,7 +8,8 @@ from jaxtyping import Float
 from jaxloss.losses.card.study import Study
 
 _CANDIDATES = 4
-_ROUNDS = 4
+_ROUNDS = 5
+_DIGITS = 7
 _ZOOM = 101
 _ENDLESS = (1e5, 1e6, 1e7, 1e8)
 
@@ -108,6 +109,9 @@ def _of_line(
         return Minimum("flat", ends[0], ends[1], value)
     points = np.sort(points[least <= value + 1e-6 * scale])
     points = points[np.concatenate([[True], np.diff(points) > 2 * study.step])]
+    # What is nearer to 0 than the search could see is 0.
+    value = value if abs(value) > 1e-9 * scale else 0.0
+    points = np.round(points, _DIGITS)
     nearest = float(points[np.argmin(np.abs(points))])
     others = tuple(float(point) for point in points if point != nearest)
     return Minimum("point", nearest, nearest, value, others)

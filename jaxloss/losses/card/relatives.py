@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from jaxloss.losses.card.lines import VECTOR_WIDTH
-from jaxloss.losses.card.probe import BRIEF, Probe, boxes_of, precise
+from jaxloss.losses.card.probe import BRIEF, boxes_of, precise
 from jaxloss.losses.card.study import Study
 from jaxloss.losses.zoo import ZOO, ZooLoss, as_task_loss, views_of
 
@@ -57,7 +57,7 @@ def relatives(study: Study, own: str | None = None) -> tuple[Relative, ...]:
     subject = study.subject
     view = "softmax" if subject.view == "logits" else subject.view
     compared = zoo_gradients(view, 1 if subject.view == "sigmoid" else study.width)
-    mine = Probe(subject.loss)(compared.outputs, compared.targets).gradients
+    mine = study.probe(compared.outputs, compared.targets).gradients
     found = [
         Relative(name, distance)
         for name, gradient in zip(compared.names, compared.gradients, strict=True)

@@ -39,7 +39,7 @@ def _tolerance(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
 def _convex(study: Study) -> Finding:
     outputs = "the outputs" if study.width > 1 or study.subject.is_classifier else "the prediction"
     worst = _dented(study.lines, study.grid)
-    how = f"the middle of two points against their mean, {study.where}"
+    how = f"the value midway between two points against the mean of theirs, {study.where}"
     if study.across is not None:
         lines, found, _ = study.across
         how += f"; likewise on {len(lines.labels)} random lines through the outputs"
@@ -48,7 +48,9 @@ def _convex(study: Study) -> Finding:
     return Finding(
         "convex",
         f"Is it convex in {outputs}?",
-        "No counterexample to convexity." if excess <= 0 else "It bulges somewhere.",
+        "No counterexample to convexity."
+        if excess <= 0
+        else "Somewhere it lies above the straight line between two of its points.",
         how,
         holds=bool(excess <= 0),
         counterexample=None if excess <= 0 else words,

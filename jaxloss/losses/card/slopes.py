@@ -69,11 +69,10 @@ def _bounded_gradient(study: Study) -> Finding:
         "Is its gradient bounded?",
         f"The largest gradient seen is {written(most)}."
         if holds
-        else f"It reaches {written(most)} at {where}; near the target it is at most "
-        f"{written(reference)}.",
+        else f"Near the target it is at most {written(reference)}, but not everywhere.",
         f"{study.where}, at powers of ten from 1e-9 to 1e8 away"
         + (", and as near to an output of 0" if study.subject.view == "identity" else "")
-        + f"; {_STEEP:g} times the largest near the target counts as no bound",
+        + f"; more than {_STEEP:g} times the largest near the target counts as no bound",
         holds=holds,
         counterexample=None if holds else f"{written(most)} at {where}",
         numbers={"largest": most},
@@ -98,7 +97,7 @@ def _growth(study: Study) -> Finding:
     question = (
         "How hard do confidently wrong examples pull?"
         if classifier
-        else "Is it robust to outliers: is their pull bounded?"
+        else "Is it robust to outliers?"
     )
     what = "at margins from -10 to -1e6" if classifier else "at errors from 10 to 1e6"
     how = f"the gradient {what}, by powers of ten"

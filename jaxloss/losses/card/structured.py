@@ -13,7 +13,7 @@ from jaxloss.losses.card.bench import DRAWS, Bench, Found, Inputs
 from jaxloss.losses.card.curves import Curve, Curves
 from jaxloss.losses.card.finding import Finding, written
 from jaxloss.losses.card.relatives import Relative, gradient_distance
-from jaxloss.losses.zoo import ZOO, ZooLoss
+from jaxloss.losses.zoo import ZOO
 
 _SCALES = (1e-3, 1.0, 10.0, 1e3)
 _LARGE = 1e4
@@ -23,9 +23,8 @@ _REACH = 3.0
 _SHOWN = 3
 
 
-def structured_findings(entry: ZooLoss, parameters: Mapping[str, float]) -> tuple[Finding, ...]:
-    """Says what random inputs tell of a loss."""
-    bench = Bench(entry, parameters)
+def structured_findings(bench: Bench) -> tuple[Finding, ...]:
+    """Says what random inputs tell of a loss, in double precision."""
     found = {scale: bench(bench.scaled(scale)) for scale in _SCALES}
     return (
         _lowest(bench, found),
@@ -34,7 +33,6 @@ def structured_findings(entry: ZooLoss, parameters: Mapping[str, float]) -> tupl
         _bounded(bench),
         _bounded_gradient(bench),
         _flat(bench, found),
-        _finite(bench),
     )
 
 
@@ -105,7 +103,9 @@ def _convex(bench: Bench) -> Finding:
     return Finding(
         "convex",
         "Is it convex in the predictions?",
-        "No counterexample to convexity." if words is None else "It bulges somewhere.",
+        "No counterexample to convexity."
+        if words is None
+        else "Somewhere it lies above the straight line between two of its points.",
         f"the middle of two draws against their mean, {bench.how}, predictions times 1 and 4, "
         "shifted by 0 and -4",
         holds=words is None,
@@ -158,7 +158,8 @@ def _flat(bench: Bench, found: Mapping[float, Found]) -> Finding:
     )
 
 
-def _finite(bench: Bench) -> Finding:
+def structured_hazard(bench: Bench) -> Finding:
+    """Says whether single precision does for a loss."""
     scales = (0.0, *_SCALES, _LARGE)
     bad = [
         scale
@@ -181,9 +182,8 @@ def _finite(bench: Bench) -> Finding:
     )
 
 
-def way_curves(entry: ZooLoss, parameters: Mapping[str, float]) -> Curves:
+def way_curves(bench: Bench) -> Curves:
     """Draws the values of a few examples as all their predictions are scaled."""
-    bench = Bench(entry, parameters)
     scales = np.linspace(-_REACH, _REACH, _PLACES)
     values = np.stack([_first(bench, scale) for scale in scales])
     return Curves(
@@ -201,9 +201,9 @@ def _first(bench: Bench, scale: float) -> Float[np.ndarray, " examples"]:
     return np.atleast_1d(values[0].reshape(-1) if values.ndim > 1 else values[:_SHOWN])[:_SHOWN]
 
 
-def structured_relatives(entry: ZooLoss, parameters: Mapping[str, float]) -> tuple[Relative, ...]:
+def structured_relatives(bench: Bench) -> tuple[Relative, ...]:
     """Orders the losses of the same arguments by the distance of gradients, nearest first."""
-    mine = _pushes(Bench(entry, parameters))
+    mine, entry = _pushes(bench), bench.entry
     found = list[Relative]()
     for other in ZOO.values():
         if other.kind == entry.kind and other.name != entry.name:

@@ -38,6 +38,8 @@ def _place(study: Study, found: tuple[Minimum, ...]) -> Finding:
     subject, numbers = study.subject, dict[str, float]()
     if subject.is_classifier:
         words = class_words(study, found[0])
+        if found[0].kind == "flat" and subject.scores:
+            numbers["satisfied"] = found[0].low
         if found[0].kind == "point":
             numbers["margin"] = found[0].low
             if not subject.scores:

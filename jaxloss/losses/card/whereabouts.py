@@ -27,20 +27,26 @@ def prediction_words(study: Study, found: tuple[Minimum, ...]) -> str:
         return f"{where}; its value there depends on the target."
     if rule is not None:
         return f"{rule}."
-    lines = enumerate(zip(study.lines.labels, found, strict=True))
-    return sentence(
-        "; ".join(f"{_line_words(study, line, one)} for {label}" for line, (label, one) in lines)
-        + "."
-    )
+    words = dict[str, list[str]]()
+    for line, one in enumerate(found):
+        words.setdefault(_line_words(study, line, one), []).append(study.lines.labels[line])
+    if len(words) == 1:
+        return f"{sentence(next(iter(words)).removesuffix(','))}, whatever the target."
+    parts = [f"{what} for {listed(labels)}" for what, labels in words.items()]
+    return f"{sentence('; '.join(parts))}."
 
 
 def _rule(study: Study, found: tuple[Minimum, ...]) -> str | None:
     """Finds a shift, a factor or a product that gives the best f from every y but 0."""
     targets = study.lines.starts[:, 0]
     if all(one.kind == "point" and not one.others for one in found):
-        same = targets + np.array([one.low for one in found])
-        if np.ptp(same) < _SAME:
-            return f"At f = {written(round(float(np.mean(same)), 6))}, whatever the target"
+        shifts = np.array([one.low for one in found])
+        if np.ptp(targets + shifts) < _SAME:
+            place = round(float(np.mean(targets + shifts)), 6)
+            return f"At f = {written(place)}, whatever the target"
+        if np.ptp(shifts) < _SAME:
+            shift = float(np.mean(shifts))
+            return f"At f = y {'+' if shift > 0 else '-'} {written(abs(shift))}"
     kept = [line for line, one in enumerate(found) if one.kind == "point" and targets[line]]
     others = [line for line in range(len(found)) if line not in kept]
     if len(kept) < 2 or any(targets[line] for line in others):
@@ -51,11 +57,12 @@ def _rule(study: Study, found: tuple[Minimum, ...]) -> str | None:
         tuple(sorted((found[line].low + targets[line], *_outputs(targets[line], found[line]))))
         for line in kept
     ]
-    apart = "".join(f"; {_line_words(study, line, found[line])} for y = 0" for line in others)
+    apart = "".join(
+        f"; {_line_words(study, line, found[line])} for y = 0"
+        for line in others
+        if found[line].kind != "point" or found[line].others or abs(found[line].low) > _SAME
+    )
     if all(len(one) == 1 for one in also):
-        if np.ptp(best - y) < _SAME:
-            shift = float(np.mean(best - y))
-            return f"At f = y {'+' if shift > 0 else '-'} {written(abs(shift))}{apart}"
         if np.ptp(best / y) < _SAME:
             return f"At f = {written(float(np.mean(best / y)))} · y{apart}"
         if np.ptp(best * y) < _SAME:
