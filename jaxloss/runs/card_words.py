@@ -44,6 +44,8 @@ VIEW_TITLES: Mapping[str | None, str] = {
 
 _NOTICED = 1e-4
 """Label smoothing below it comes from a guard of the logarithm rather than from the loss."""
+_ALMOST = 0.1
+"""Variation of the sum over labels, as a share of that for one label, that is almost none."""
 
 
 def grouped(explanation: Explanation) -> dict[str, list[Finding]]:
@@ -99,9 +101,11 @@ def _target(explanation: Explanation, found: Mapping[str, Finding]) -> str:
 
 def _certainty(found: Mapping[str, Finding]) -> str:
     smoothing = found.get("smoothing")
-    satisfied = found["minimum"].numbers.get("satisfied")
-    if satisfied is not None and satisfied > -math.inf:
-        return f"Satisfied with any margin from {satisfied:.4g} on."
+    numbers = found["minimum"].numbers
+    if "satisfied_probability" in numbers:
+        return f"Content with any p from {numbers['satisfied_probability']:.4g} on."
+    if numbers.get("satisfied", -math.inf) > -math.inf:
+        return f"Content with any margin from {numbers['satisfied']:.4g} on."
     if found["minimum_at_target"].holds or (
         smoothing is not None and abs(smoothing.numbers.get("xi", 1.0)) <= _NOTICED
     ):
@@ -123,10 +127,11 @@ def _classes(found: Mapping[str, Finding]) -> list[str]:
     if "calibrated" in found and not found["calibrated"].holds:
         parts.append("Not calibrated: the most probable class does not always win.")
     if "noise_tolerant" in found:
+        almost = found["noise_tolerant"].numbers["variation"] <= _ALMOST
         parts.append(
             "Tolerant of noisy labels."
             if found["noise_tolerant"].holds
-            else "Not tolerant of noisy labels."
+            else f"{'Almost' if almost else 'Not'} tolerant of noisy labels."
         )
     return parts
 

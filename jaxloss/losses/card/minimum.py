@@ -79,41 +79,71 @@ def _of_line(
     least: Float[np.ndarray, " candidates"],
     falls: list[Float[np.ndarray, " distances"]],
 ) -> Minimum:
-    grid, far = study.grid, study.far
-    scale = float(study.scale[line])
     best = int(np.argmin(least))
-    value = float(least[best])
-    for side, fall in zip((-1.0, 1.0), falls, strict=True):
+    place, value = float(points[best]), float(least[best])
+    for side, fall in zip((-np.inf, np.inf), falls, strict=True):
         if _is_endless(fall, value):
-            return Minimum("endless", side * np.inf, side * np.inf, float(fall[-1]))
+            return Minimum("endless", side, side, float(fall[-1]))
     if not np.isfinite(value):
-        kind = "undefined" if value > 0 else "point"
-        return Minimum(kind, float(points[best]), float(points[best]), value)
-    outside = np.abs(far.places[line]) > study.lines.reach
-    beyond = np.where(outside & ~np.isnan(far.values[line]), far.values[line], np.inf)
+        return Minimum("undefined" if value > 0 else "point", place, place, value)
+    return (
+        _in_the_limit(study, line, value)
+        or _flat(study, line, place, value)
+        or _points(study, line, points, least)
+    )
+
+
+def _far_values(study: Study, line: int) -> Float[np.ndarray, " places"]:
+    """The values beyond the grid; infinite within it and where there are none."""
+    places, values = study.far.places[line], study.far.values[line]
+    beyond = (np.abs(places) > study.lines.reach) & ~np.isnan(values)
+    return np.where(beyond, values, np.inf)
+
+
+def _in_the_limit(study: Study, line: int, value: float) -> Minimum | None:
+    """Looks for less beyond the grid than on it."""
+    beyond = _far_values(study, line)
     lowest = int(np.argmin(beyond))
-    if beyond[lowest] < value - 1e-13 * scale:
-        side = float(np.sign(far.places[line, lowest]))
-        return Minimum("limit", side * np.inf, side * np.inf, float(beyond[lowest]))
-    close = np.abs(grid.values[line] - value) <= 1e-12 * scale
-    low, high = _stretch(close, int(np.argmin(np.abs(grid.places[line] - points[best]))))
-    if high - low >= 2:
-        if _still_falls(grid.values[line, [low, high]], beyond[lowest]) and high == len(close) - 1:
-            return Minimum("limit", np.inf, np.inf, float(beyond[lowest]))
-        ends = [float(grid.places[line, low]), float(grid.places[line, high])]
-        for place, (index, edge) in enumerate(((low, 0), (high, len(close) - 1))):
-            sign = -1.0 if edge == 0 else 1.0
-            goes_on = beyond[np.argmax(sign * far.places[line])] <= value + 1e-12 * scale
-            if index == edge and goes_on:
-                ends[place] = sign * np.inf
-        return Minimum("flat", ends[0], ends[1], value)
+    if beyond[lowest] >= value - 1e-13 * study.scale[line]:
+        return None
+    side = float(np.copysign(np.inf, study.far.places[line, lowest]))
+    return Minimum("limit", side, side, float(beyond[lowest]))
+
+
+def _flat(study: Study, line: int, place: float, value: float) -> Minimum | None:
+    """Looks for a stretch of the least value, which may go on beyond the grid."""
+    places, values = study.grid.places[line], study.grid.values[line]
+    near = 1e-12 * study.scale[line]
+    low, high = _stretch(np.abs(values - value) <= near, int(np.argmin(np.abs(places - place))))
+    if high - low < 2:
+        return None
+    beyond = _far_values(study, line)
+    far = study.far.places[line]
+    ends = [_edge(study, line, low, -1, value), _edge(study, line, high, 1, value)]
+    if low == 0 and beyond[np.argmin(far)] <= value + near:
+        ends[0] = -np.inf
+    if high == len(values) - 1 and beyond[np.argmax(far)] <= value + near:
+        ends[1] = np.inf
+        if _still_falls(values[[low, high]], float(np.min(beyond))):
+            return Minimum("limit", np.inf, np.inf, float(np.min(beyond)))
+    return Minimum("flat", ends[0], ends[1], value)
+
+
+def _points(
+    study: Study,
+    line: int,
+    points: Float[np.ndarray, " candidates"],
+    least: Float[np.ndarray, " candidates"],
+) -> Minimum:
+    """Collects the candidates that are equally low."""
+    scale, value = float(study.scale[line]), float(np.min(least))
     points = np.sort(points[least <= value + 1e-6 * scale])
     points = points[np.concatenate([[True], np.diff(points) > 2 * study.step])]
-    # What is nearer to 0 than the search could see is 0.
-    value = value if abs(value) > 1e-9 * scale else 0.0
     points = np.round(points, _DIGITS)
     nearest = float(points[np.argmin(np.abs(points))])
     others = tuple(float(point) for point in points if point != nearest)
+    # What is nearer to 0 than the search could see is 0.
+    value = value if abs(value) > 1e-9 * scale else 0.0
     return Minimum("point", nearest, nearest, value, others)
 
 
@@ -131,6 +161,19 @@ def _is_endless(fall: Float[np.ndarray, " distances"], value: float) -> bool:
         and np.all(drops > 1e-9 * max(1.0, abs(fall[-1])))
         and drops[-1] >= 0.5 * drops[-2]
     )
+
+
+def _edge(study: Study, line: int, index: int, side: int, value: float) -> float:
+    """Finds where a flat stretch ends, between two places of the grid."""
+    place, step = float(study.grid.places[line, index]), study.step
+    if not 0 <= index + side < study.grid.places.shape[1]:
+        return place
+    for _ in range(2):
+        beyond = place + side * np.linspace(0.0, step, _ZOOM)
+        found = study.at(np.tile(beyond, (len(study.lines.labels), 1))).values[line]
+        flat = np.abs(found - value) <= 1e-12 * study.scale[line]
+        place, step = float(beyond[flat][-1]) if flat[0] else place, step / (_ZOOM - 1)
+    return place
 
 
 def _stretch(inside: Float[np.ndarray, " places"], centre: int) -> tuple[int, int]:

@@ -106,6 +106,8 @@ def _smoothing(study: Study, own: Minimum) -> Finding:
     )
     if own.kind in ("limit", "flat") and own.high == np.inf:
         words = "None: for a certain label it asks for certainty."
+        if own.kind == "flat":
+            words = "None: for a certain label it is content with any p that is high enough."
         return Finding("smoothing", question, words, how, numbers={"xi": 0.0, "probability": 1.0})
     if own.kind != "point":
         return Finding("smoothing", question, "It has no one best prediction.", how)
@@ -125,10 +127,13 @@ def _smoothing(study: Study, own: Minimum) -> Finding:
 def _noise_tolerant(study: Study) -> Finding:
     classes = 2 if study.subject.view == "sigmoid" else study.width
     outputs = drawn_outputs(400, study.width)
-    sums = np.sum(by_class(study.probe, outputs), 1)
+    values = by_class(study.probe, outputs)
+    sums = np.sum(values, 1)
     known = sums[np.isfinite(sums)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
     holds = bool(len(known) and high - low <= 1e-7 * max(abs(high), 1e-9))
+    spread = float(np.ptp(values[np.isfinite(values)])) if len(known) else np.nan
+    share_of_one = (high - low) / spread if spread > 0 else 0.0
     return Finding(
         "noise_tolerant",
         "Is it tolerant of noisy labels?",
@@ -136,7 +141,9 @@ def _noise_tolerant(study: Study) -> Finding:
         "flipped at random to any other class do not move its minimum."
         if holds
         else f"Summed over the labels that an example may have, it varies from {written(low)} to "
-        f"{written(high)}: labels flipped at random can move its minimum.",
+        f"{written(high)}, {written(100 * share_of_one, 3)} % of what it varies by for one label: "
+        "labels flipped at random can move its minimum.",
         f"the sum over all {classes} labels at outputs of 0 and 399 random ones",
         holds=holds,
+        numbers={"variation": 0.0 if holds else share_of_one},
     )

@@ -38,8 +38,10 @@ def _place(study: Study, found: tuple[Minimum, ...]) -> Finding:
     subject, numbers = study.subject, dict[str, float]()
     if subject.is_classifier:
         words = class_words(study, found[0])
-        if found[0].kind == "flat" and subject.scores:
+        if found[0].kind == "flat" and found[0].high == np.inf:
             numbers["satisfied"] = found[0].low
+            if not subject.scores:
+                numbers["satisfied_probability"] = study.probability(found[0].low)
         if found[0].kind == "point":
             numbers["margin"] = found[0].low
             if not subject.scores:
@@ -78,7 +80,11 @@ def _certainty(study: Study, found: tuple[Minimum, ...]) -> tuple[Finding, ...]:
     own = found[0]
     holds = all(one.kind in ("limit", "flat") and one.high == np.inf for one in found)
     if holds:
-        words = "No certainty is too much for it."
+        words = (
+            "No certainty is too much for it, though from some on it gains nothing."
+            if own.kind == "flat"
+            else "No certainty is too much for it."
+        )
     elif own.kind == "endless" and own.low > 0:
         words = "It never has enough: the more certain, the lower, without end."
     elif own.kind == "point" and own.low > 0:

@@ -121,8 +121,10 @@ def class_words(study: Study, minimum: Minimum) -> str:
         side = "large" if minimum.low > 0 else "negative"
         p = 1 if minimum.low > 0 else 0
         where = f"in the limit of {side} margins" if scores else f"in the limit of p = {p}"
-    elif minimum.kind == "flat" and (scores or np.isinf(minimum.low) or np.isinf(minimum.high)):
+    elif minimum.kind == "flat" and (scores or np.isinf(minimum.low)):
         where = _stretch("the margin", minimum, 0.0)
+    elif minimum.kind == "flat" and np.isinf(minimum.high):
+        where = f"wherever p is at least {share(study.probability(minimum.low))}"
     elif minimum.kind == "flat":
         low, high = (study.probability(end) for end in (minimum.low, minimum.high))
         where = f"anywhere from p = {share(low)} to {share(high)}"

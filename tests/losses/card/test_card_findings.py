@@ -225,6 +225,19 @@ def test_boxes_apart_get_no_gradient_from_iou_but_from_giou():
     assert found("minimum_at_target", "iou", "boxes").holds is True
 
 
+def test_a_loss_that_is_content_from_some_certainty_on_says_so():
+    # Beyond f = y/1.05 the right class costs 1.05 f more, and the wrong ones 1.05 f less.
+    scaled_mae = "abs(1.05*f - y)", "softmax"
+    minimum = found("minimum", *scaled_mae)
+    assert minimum.numbers["satisfied_probability"] == pytest.approx(1 / 1.05, abs=1e-5)
+    assert "Wherever p is at least 0.9524" in minimum.statement
+    # Summed over labels: 2·1.05 + Σ|1.05 f − 1|; 2.1 + 3 − 1.05 unless an f exceeds 1/1.05.
+    tolerant = found("noise_tolerant", *scaled_mae)
+    assert tolerant.holds is False
+    assert 0 < tolerant.numbers["variation"] < 0.06
+    assert "from 4.05 to 4.1" in tolerant.statement
+
+
 def test_beliefs_show_what_is_learned_of_probabilities():
     honest, winner, smooth = (
         beliefs(looked(text, "softmax"))
