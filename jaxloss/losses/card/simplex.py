@@ -138,7 +138,8 @@ def _noise_tolerant(study: Study) -> Finding:
         "noise_tolerant",
         "Is it tolerant of noisy labels?",
         f"Summed over the labels that an example may have, it is always {written(high)}: labels "
-        "flipped at random to any other class do not move its minimum."
+        "flipped evenly at random do not move its minimum, as long as the right one stays the most "
+        "frequent."
         if holds
         else f"Summed over the labels that an example may have, it varies from {written(low)} to "
         f"{written(high)}, {written(100 * share_of_one, 3)} % of what it varies by for one label: "

@@ -149,7 +149,7 @@ def _rest(study: Study, found: tuple[Minimum, ...]) -> Finding:
     """Looks at the slopes beside the target, or beside the minimum of a classification."""
     if study.subject.is_classifier:
         own = found[0]
-        if np.isinf(own.high):
+        if np.isinf(own.high) or np.isinf(own.low):
             return _rest_in_the_limit(study, own)
         return _rest_beside(study, own.low, "its minimum", [0])
     name = {"boxes": "the true box"}.get(study.subject.view, "f = y")
@@ -157,11 +157,11 @@ def _rest(study: Study, found: tuple[Minimum, ...]) -> Finding:
 
 
 def _rest_in_the_limit(study: Study, own: Minimum) -> Finding:
-    margin = float(np.copysign(_CERTAIN, own.high))
+    margin = float(np.copysign(_CERTAIN, own.high if np.isinf(own.high) else own.low))
     there = float(study.at(np.full((len(study.lines.labels), 1), margin)).slopes[0, 0])
     holds = bool(abs(there) <= 1e-6 * np.nanmax(np.abs(study.grid.slopes[0])))
     words = (
-        "The gradient goes to 0 as the margin grows."
+        f"The gradient goes to 0 as the margin {'grows' if margin > 0 else 'falls'}."
         if holds
         else f"The gradient is still {written(there)} at a margin of {written(margin)}."
     )
