@@ -1,5 +1,6 @@
 """The usual losses as forms, and what interprets which primitives."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -29,6 +30,13 @@ def test_generalised_iou_is_one_function_in_all_its_forms():
     np.testing.assert_allclose(eval(loss.code(), {"jnp": jnp, **AREAS}), GIOU, atol=1e-6)
     assert loss.formula() == "1 - ratio(i, u) + ratio(e - u, e)"
     assert LearnedLoss.from_json(loss.to_json()) == loss
+
+
+def test_a_family_that_is_built_within_a_trace_outlives_it():
+    loss = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
+    program = jax.jit(lambda f, y: loss.family.apply(jnp.zeros(0), f, y))
+    for count in (1, 2):
+        np.testing.assert_allclose(program(jnp.full(count, 3.0), jnp.ones(count)), 4.0)
 
 
 def test_interpret_refuses_functions_along_an_axis():
