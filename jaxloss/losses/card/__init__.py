@@ -8,7 +8,7 @@ was checked and on which range.
 from jaxloss.losses.card.agreement import Agreement, agreements
 from jaxloss.losses.card.curves import Beliefs, Curve, Curves, Surface
 from jaxloss.losses.card.explain import Explanation, explain, explain_entry
-from jaxloss.losses.card.finding import Finding, written
+from jaxloss.losses.card.finding import Finding
 from jaxloss.losses.card.relatives import Relative
 from jaxloss.losses.card.study import CLASSES
 from jaxloss.losses.card.subject import CLASS_VIEWS
@@ -27,5 +27,4 @@ __all__ = [
     "agreements",
     "explain",
     "explain_entry",
-    "written",
 ]

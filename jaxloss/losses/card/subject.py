@@ -58,11 +58,6 @@ class Subject:
         """Whether targets are classes."""
         return self.view in CLASS_VIEWS
 
-    @property
-    def output(self) -> str:
-        """What one output is called."""
-        return {"identity": "f", "boxes": "raw output"}.get(self.view, "output")
-
 
 def learned_subject(loss: LearnedLoss) -> Subject:
     """Looks at a loss on the tasks that it is for."""
