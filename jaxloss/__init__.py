@@ -24,6 +24,7 @@ from jaxloss.losses import (
     zoo,
 )
 from jaxloss.losses import compile_expression as compile
+from jaxloss.losses.card import Explanation, Finding, explain
 from jaxloss.losses.export import export_code, export_program
 from jaxloss.runs.devices import use_all_cores
 from jaxloss.search import (
@@ -64,7 +65,9 @@ __all__ = [
     "BaseOptimizerSettings",
     "CSEAutoLossSettings",
     "EvoMALSettings",
+    "Explanation",
     "Expression",
+    "Finding",
     "FitnessSettings",
     "GLOSettings",
     "GPLFLSettings",
@@ -92,6 +95,7 @@ __all__ = [
     "compile",
     "cse_autoloss",
     "evomal",
+    "explain",
     "export_code",
     "export_program",
     "glo",

@@ -80,8 +80,12 @@ class ZooForm:
             return LossFamily(lambda _: jnp.zeros(0), lambda _, *seen: bound(*seen))
         tree = self.expression(())
         apply = compile_expression(tree, variables).apply
-        weights = jnp.ones(tree.size - 1)
-        return LossFamily(lambda _: jnp.zeros(0), lambda _, *seen: apply(weights, *seen))
+
+        def weighted(_: Array, *seen: Array) -> Array:
+            # Made where it is used: a family that is built within a trace outlives it.
+            return apply(jnp.ones(tree.size - 1, seen[0].dtype), *seen)
+
+        return LossFamily(lambda _: jnp.zeros(0), weighted)
 
     def evaluate(
         self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array

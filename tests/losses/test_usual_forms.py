@@ -1,5 +1,6 @@
 """The usual losses as forms, and what interprets which primitives."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -28,6 +29,14 @@ def test_generalised_iou_is_one_function_in_all_its_forms():
     np.testing.assert_allclose(loss.family.apply(jnp.zeros(0), *AREAS.values()), GIOU, atol=1e-6)
     assert loss.formula() == "1 - ratio(i, u) + ratio(e - u, e)"
     assert LearnedLoss.from_json(loss.to_json()) == loss
+
+
+def test_a_family_that_is_built_within_a_trace_outlives_it():
+    loss = LearnedLoss(ZooForm("cross_entropy", "softmax"), (), "softmax")
+    program = jax.jit(lambda f, y: loss.family.apply(jnp.zeros(0), f, y))
+    for count in (1, 2):
+        found = program(jnp.full(count, 0.5), jnp.ones(count))
+        np.testing.assert_allclose(found, np.log(2), rtol=1e-6)
 
 
 def test_interpret_refuses_functions_along_an_axis():

@@ -209,7 +209,11 @@ LOSSES = (
         _SURVEY,
         "0 wherever f points where y points",
         aliases=("cosine_distance",),
-        properties=frozenset({"nonnegative", "zero_at_target", "minimum_at_target", "bounded"}),
+        # Proper: of class probabilities and one-hot labels it is 1 less the spherical scoring rule,
+        # https://doi.org/10.1198/016214506000001437.
+        properties=frozenset(
+            {"nonnegative", "zero_at_target", "minimum_at_target", "bounded", "proper"}
+        ),
     ),
     ZooLoss(
         "multiclass_hinge",

@@ -30,7 +30,7 @@ TARGETED = (
 """Kinds whose predictions can be the targets themselves."""
 MIRRORED = ("real", "vectors", "score", "logit")
 SIMPLEX = ("real", "logits", "logits_and_classes", "log_probabilities", "energies")
-SIMPLEX += ("log_probabilities_and_classes", "logit")
+SIMPLEX += ("log_probabilities_and_classes", "logit", "vectors")
 """Kinds that know class probabilities."""
 
 
@@ -164,6 +164,8 @@ def jump(entry: ZooLoss, seed: int, step: float) -> float:
 
 def proper(entry: ZooLoss) -> bool:
     """The expected loss has its minimum over logits where softmax is the class distribution."""
+    if entry.kind == "vectors" and "softmax" not in zoo.views_of(entry):
+        return False
     if entry.kind == "logit":
         return all(best_at(entry, np.array(p)) for p in ((0.6, 0.4), (0.97, 0.03)))
     return all(best_at(entry, np.array(p)) for p in ((0.55, 0.3, 0.15), (0.96, 0.03, 0.01)))
@@ -193,6 +195,7 @@ def by_class(entry: ZooLoss, logits: Array) -> Array:
         return entry.function(logits[:1] - logits[1:] * jnp.ones(2), jnp.array([1.0, 0.0]))
     f = {
         "real": jax.nn.softmax,
+        "vectors": jax.nn.softmax,
         "energies": jnp.negative,
         "log_probabilities": jax.nn.log_softmax,
         "log_probabilities_and_classes": jax.nn.log_softmax,
