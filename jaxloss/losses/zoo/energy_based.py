@@ -12,6 +12,8 @@ from jaxtyping import Array, Float
 
 from jaxloss.losses.zoo.arrays import Where, fitted, total
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import answers, at_temperature_one
+from jaxloss.losses.zoo.writing import ExpressionForm, times
 
 Energies = Float[Array, "..."]
 
@@ -144,6 +146,8 @@ LOSSES = (
         _TUTORIAL,
         "none: it falls without end with E",
         aliases=("energy_loss",),
+        # Logits are energies with the sign turned round.
+        forms=(ExpressionForm(("logits",), "-y*x"),),
         properties=frozenset({"convex", "bounded_gradient", "smooth", "unbounded_below"}),
     ),
     ZooLoss(
@@ -221,8 +225,10 @@ LOSSES = (
         "0 in the limit E far below all others",
         aliases=("energy_negative_log_likelihood",),
         parameters=(_BETA,),
-        form="-y*log(f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), at_temperature_one("-y*log(f)")),
+            ExpressionForm(("logits",), lambda beta: times(-1.0 / beta, f"y*log({answers(beta)})")),
+        ),
         properties=frozenset({"nonnegative", "convex", "bounded_gradient", "smooth", "proper"}),
     ),
     ZooLoss(
@@ -235,8 +241,10 @@ LOSSES = (
         "0 in the limit E far below all others",
         aliases=("mee",),
         parameters=(_BETA,),
-        form="y*(1 - f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), at_temperature_one("y*(1 - f)")),
+            ExpressionForm(("logits",), lambda beta: f"y*(1 - {answers(beta)})"),
+        ),
         properties=frozenset(
             {"nonnegative", "bounded", "bounded_gradient", "smooth", "noise_tolerant"}
         ),

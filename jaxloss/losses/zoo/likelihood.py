@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from jaxloss.errors import require
 from jaxloss.losses.zoo.arrays import Axis, Where, fitted, mean, total
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 Rows = Float[Array, "..."]
 
@@ -81,6 +83,11 @@ def denoising_score_matching(
         axis: the numbers' axes.
         where: which count.
     """
+    require(
+        levels.ndim == scores.ndim,
+        f"scores of shape {scores.shape} and noise levels of shape {levels.shape}; expected as "
+        "many axes, those of an example's numbers of length 1",
+    )
     return total(optax.losses.l2_loss(levels * scores + fitted(scores, noise)), axis, where)
 
 
@@ -114,8 +121,7 @@ LOSSES = (
         "https://arxiv.org/abs/2301.05579",
         "0 at f = y",
         aliases=("autoencoder",),
-        form="0.5*square(f - y)",
-        view="identity",
+        forms=(ExpressionForm(("identity",), "0.5*square(f - y)"),),
         properties=_SQUARED | {"symmetric"},
     ),
     ZooLoss(

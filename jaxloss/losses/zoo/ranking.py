@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxloss.losses.zoo.arrays import Values, Where, fitted, kept, safe_sqrt
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept, length
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Lists = Float[Array, "*lists items"]
@@ -66,24 +66,31 @@ def listmle(scores: Lists, relevances: Lists, where: Where = None) -> PerList:
 
 
 def contrastive(
-    first: Rows, second: Rows, same: Float[Array, "*batch"], margin: float = 1.0
+    first: Rows,
+    second: Rows,
+    same: Float[Array, "*batch"],
+    margin: float = 1.0,
+    axis: Axis = -1,
+    where: Where = None,
 ) -> Float[Array, "*batch"]:
     """Computes ½d² for two of a kind, ½max(0, m − d)² for others; d is their distance."""
-    distance = safe_sqrt(jnp.sum(jnp.square(first - fitted(first, second)), -1))
+    distance = length(kept(first - fitted(first, second), where), axis)
     same = fitted(distance, same)
+    # Others may be so far apart that the square overflows.
+    pull = jnp.square(jnp.where(same > 0, distance, 0.0))
     push = jnp.square(jnp.maximum(0.0, margin - distance))
-    return 0.5 * (same * jnp.square(distance) + (1.0 - same) * push)
+    return 0.5 * (same * pull + (1.0 - same) * push)
 
 
 def triplet(
-    anchors: Rows, positives: Rows, negatives: Rows, margin: float = 1.0
+    anchors: Rows, positives: Rows, negatives: Rows, margin: float = 1.0, axis: int = -1
 ) -> Float[Array, "*batch"]:
     """Computes max(0, m + d(anchor, positive) − d(anchor, negative)), Euclidean, for each triple.
 
-    optax adds 1e-6 to the squared distances.
+    optax adds 1e-6 to the squared distances; those above 1e38 overflow in single precision.
     """
     return optax.losses.triplet_margin_loss(
-        anchors, fitted(anchors, positives), fitted(anchors, negatives), margin=margin
+        anchors, fitted(anchors, positives), fitted(anchors, negatives), axis, margin=margin
     )
 
 
@@ -142,6 +149,7 @@ LOSSES = (
         "https://doi.org/10.1145/3341981.3344221",
         "at f in proportion to y; 0 in the limit for one relevant item",
         aliases=("softmax_ranking",),
+        optax="ranking_softmax_loss",
         properties=_ORDER | {"smooth"},
     ),
     ZooLoss(
@@ -187,6 +195,7 @@ LOSSES = (
         "https://arxiv.org/abs/1503.03832",
         "0 wherever the negative is m farther away than the positive",
         aliases=("triplet_margin",),
+        optax="triplet_margin_loss",
         parameters=(_MARGIN,),
         properties=frozenset({"nonnegative", "bounded_gradient"}),
     ),
@@ -211,6 +220,7 @@ LOSSES = (
         "https://arxiv.org/abs/2002.05709",
         "least where each class is one direction and the directions lie apart",
         aliases=("ntxent", "info_nce", "simclr"),
+        optax="ntxent",
         parameters=(
             Parameter("temperature", 0.07, 1e-3, 1e3, "τ; lower looks at near ones", "optax"),
         ),
