@@ -69,8 +69,19 @@ def class_numbers(
 
 
 def kept(values: Float[Array, "..."], where: Where) -> Float[Array, "..."]:
-    """Returns the values with zeros where the mask says no, so that nothing there counts."""
+    """Returns the values with zeros where the mask says no, so that nothing there counts.
+
+    Inputs have to go through it before anything else happens to them: the slope of what is hidden
+    afterwards is 0 times that of the hidden, which may be no number.
+    """
     return values if where is None else jnp.where(where, values, 0.0)
+
+
+def kept_pair(
+    predictions: Float[Array, "..."], targets: Num[Array, "..."], where: Where
+) -> tuple[Array, Array]:
+    """Returns both, the targets `fitted`, with zeros where the mask says no."""
+    return kept(predictions, where), kept(fitted(predictions, targets), where)
 
 
 def allowed_classes(
@@ -123,16 +134,11 @@ def root_mean_square(
     return safe_sqrt(mean(jnp.square(values / scale), axis, where)) * jnp.squeeze(scale, axis)
 
 
-def length(values: Float[Array, "..."], axis: Axis) -> Float[Array, "..."]:
-    """Computes √(sum of squares) likewise."""
-    scale = largest_size(values, axis)
-    return safe_sqrt(jnp.sum(jnp.square(values / scale), axis)) * jnp.squeeze(scale, axis)
-
-
 def log_softmax(
     logits: Float[Array, "..."], axis: int = -1, where: Where = None
 ) -> Float[Array, "..."]:
     """Computes ln softmax over the classes that the mask keeps; 0 for the others."""
+    require_floats(logits)
     return kept(jax.nn.log_softmax(logits, axis, where), where)
 
 

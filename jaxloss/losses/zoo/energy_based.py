@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Where, fitted, total
+from jaxloss.losses.zoo.arrays import Where, fitted, kept_pair, total
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import answers, at_temperature_one
 from jaxloss.losses.zoo.writing import ExpressionForm, times
@@ -23,19 +23,20 @@ _STEEPEST = 40.0
 
 
 def _right(energies: Energies, answers: Energies, axis: int, where: Where) -> Energies:
-    return total(fitted(energies, answers) * energies, axis, where)
+    energies, answers = kept_pair(energies, answers, where)
+    return jnp.sum(answers * energies, axis)
 
 
-def _lowest_wrong(energies: Energies, answers: Energies, axis: int, where: Where) -> Energies:
-    wrong = fitted(energies, answers) < 0.5
-    wrong = wrong if where is None else wrong & where
-    return jnp.min(energies, axis, where=wrong, initial=jnp.finfo(energies.dtype).max)
+def _lowest(energies: Energies, axis: int, where: Where) -> Energies:
+    return jnp.min(energies, axis, where=where, initial=jnp.finfo(energies.dtype).max)
 
 
 def _both(
     energies: Energies, answers: Energies, axis: int, where: Where
 ) -> tuple[Energies, Energies]:
-    return _right(energies, answers, axis, where), _lowest_wrong(energies, answers, axis, where)
+    wrong = fitted(energies, answers) < 0.5
+    wrong = wrong if where is None else wrong & where
+    return _right(energies, answers, axis, where), _lowest(energies, axis, wrong)
 
 
 def energy(energies: Energies, answers: Energies, axis: int = -1, where: Where = None) -> Energies:
@@ -47,8 +48,8 @@ def generalized_perceptron(
     energies: Energies, answers: Energies, axis: int = -1, where: Where = None
 ) -> Energies:
     """Computes E − the lowest energy of all answers."""
-    lowest = jnp.min(energies, axis, where=where, initial=jnp.finfo(energies.dtype).max)
-    return _right(energies, answers, axis, where) - lowest
+    right = _right(energies, answers, axis, where)
+    return right - _lowest(energies, axis, where)
 
 
 def energy_hinge(

@@ -7,14 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import (
-    Axis,
-    Values,
-    Where,
-    fitted,
-    kept,
-    largest_size,
-)
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, largest_size
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import (
     HINGE,
@@ -82,8 +75,8 @@ def cosine(
     where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes 1 − cosine of the angle between vectors, 1 if one is 0; a value for each example."""
-    pair = kept(predictions, where), kept(fitted(predictions, targets), where)
     # Lengths do not matter, but their squares must neither overflow nor vanish.
+    pair = kept_pair(predictions, targets, where)
     scaled = (values / largest_size(values, axis) for values in pair)
     return optax.losses.cosine_distance(*scaled, epsilon=1e-12, axis=axis)
 

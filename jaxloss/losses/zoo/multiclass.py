@@ -24,7 +24,9 @@ def multiclass_hinge(
 
     Scores are raw, as logits are; ``where`` names the classes that may occur.
     """
-    return optax.losses.multiclass_hinge_loss(*_rivals(scores, classes, axis, where))
+    values = optax.losses.multiclass_hinge_loss(*_rivals(scores, classes, axis, where))
+    # Its one-hot labels are in JAX's own precision.
+    return values.astype(scores.dtype)
 
 
 def multiclass_perceptron(
@@ -34,7 +36,8 @@ def multiclass_perceptron(
 
     Takes what `multiclass_hinge` takes.
     """
-    return optax.losses.multiclass_perceptron_loss(*_rivals(scores, classes, axis, where))
+    values = optax.losses.multiclass_perceptron_loss(*_rivals(scores, classes, axis, where))
+    return values.astype(scores.dtype)
 
 
 LOSSES = (

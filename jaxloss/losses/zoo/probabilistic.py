@@ -4,7 +4,6 @@ Those that optax has are optax's. Where a loss takes ``axis`` and ``where``, the
 the classes and the classes that may occur.
 """
 
-import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
@@ -85,14 +84,9 @@ def focal(
         gamma: how much less easy examples count.
         balance: weight of label 1, that of label 0 being one minus it; None weighs both by 1.
     """
-    # optax.losses.sigmoid_focal_loss, but for the power: its slope at 0 is infinite for γ < 1, and
-    # a well-classified example makes that times 0.
-    labels = fitted(logits, labels)
-    missing = labels * jax.nn.sigmoid(-logits) + (1.0 - labels) * jax.nn.sigmoid(logits)
-    weights = jnp.maximum(missing, jnp.finfo(logits.dtype).tiny) ** gamma
-    if balance is not None:
-        weights = weights * (balance * labels + (1.0 - balance) * (1.0 - labels))
-    return weights * optax.losses.sigmoid_binary_cross_entropy(logits, labels)
+    return optax.losses.sigmoid_focal_loss(
+        logits, fitted(logits, labels), alpha=balance, gamma=gamma
+    )
 
 
 def poly1(

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept, length
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept, kept_pair, safe_sqrt
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Lists = Float[Array, "*lists items"]
@@ -74,12 +74,11 @@ def contrastive(
     where: Where = None,
 ) -> Float[Array, "*batch"]:
     """Computes ½d² for two of a kind, ½max(0, m − d)² for others; d is their distance."""
-    distance = length(kept(first - fitted(first, second), where), axis)
+    first, second = kept_pair(first, second, where)
+    distance = safe_sqrt(jnp.sum(jnp.square(first - second), axis))
     same = fitted(distance, same)
-    # Others may be so far apart that the square overflows.
-    pull = jnp.square(jnp.where(same > 0, distance, 0.0))
     push = jnp.square(jnp.maximum(0.0, margin - distance))
-    return 0.5 * (same * pull + (1.0 - same) * push)
+    return 0.5 * (same * jnp.square(distance) + (1.0 - same) * push)
 
 
 def triplet(
@@ -87,7 +86,7 @@ def triplet(
 ) -> Float[Array, "*batch"]:
     """Computes max(0, m + d(anchor, positive) − d(anchor, negative)), Euclidean, for each triple.
 
-    optax adds 1e-6 to the squared distances; those above 1e38 overflow in single precision.
+    optax adds 1e-6 to the squared distances.
     """
     return optax.losses.triplet_margin_loss(
         anchors, fitted(anchors, positives), fitted(anchors, negatives), axis, margin=margin

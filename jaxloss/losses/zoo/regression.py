@@ -5,7 +5,7 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxloss.losses.zoo import formulas
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, root_mean_square
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, root_mean_square
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import PROBABILITIES, SHARE
 from jaxloss.losses.zoo.writing import EVERYWHERE, ExpressionForm
@@ -38,7 +38,8 @@ def root_mean_squared_error(
 
     At the target, where the root has no slope, the gradient is 0.
     """
-    return root_mean_square(predictions - fitted(predictions, targets), axis, where)
+    predictions, targets = kept_pair(predictions, targets, where)
+    return root_mean_square(predictions - targets, axis, where)
 
 
 def squared_log_error(predictions: Values, targets: Values) -> Values:
@@ -53,9 +54,8 @@ def root_mean_squared_log_error(
     where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes the root mean squared error of ln(1 + value) over ``axis``, for values from 0 on."""
-    return root_mean_square(
-        jnp.log1p(predictions) - jnp.log1p(fitted(predictions, targets)), axis, where
-    )
+    predictions, targets = kept_pair(predictions, targets, where)
+    return root_mean_square(jnp.log1p(predictions) - jnp.log1p(targets), axis, where)
 
 
 def huber(predictions: Values, targets: Values, delta: float = 1.0) -> Values:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Where, fitted, kept, mean, total
+from jaxloss.losses.zoo.arrays import Axis, Where, kept_pair, mean, total
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Maps = Float[Array, "..."]
@@ -38,21 +38,27 @@ def tversky(
         axis: the pixels' axes.
         where: which pixels count.
     """
-    masks = kept(fitted(logits, masks), where)
+    logits, masks = kept_pair(logits, masks, where)
     if where is not None:
         # A pixel outside the mask with a probability of 0 adds nothing to any sum.
         logits = jnp.where(where, logits, jnp.finfo(logits.dtype).min)
-    axes = (axis,) if isinstance(axis, int) else axis
     # 1 − (TP + s)/(TP + α·FP + β·FN + s), for one class in an axis of its own.
-    return optax.losses.dice_loss(
-        logits[..., None],
-        masks[..., None],
+    examples = tuple(_flat(values, axis) for values in (logits, masks))
+    values = optax.losses.dice_loss(
+        *(values.reshape(-1, values.shape[-1], 1) for values in examples),
         smooth=smooth,
         alpha=alpha,
         beta=beta,
         reduction="sum",
-        axis=tuple(one % logits.ndim for one in axes),
     )
+    return values.reshape(examples[0].shape[:-1])
+
+
+def _flat(values: Maps, axis: Axis) -> Maps:
+    """Puts the axes into one, the last."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    moved = jnp.moveaxis(values, axes, tuple(range(-len(axes), 0)))
+    return moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
 
 
 def dice(
@@ -86,7 +92,7 @@ def progressive_self_guided(
     The prediction also has to fit the part of the mask that it reaches itself when grown by one
     pixel; as it grows, so does that part.
     """
-    masks = fitted(logits, masks)
+    logits, masks = kept_pair(logits, masks, where)
     leading = (1,) * (logits.ndim - 2)
     hidden = jnp.finfo(logits.dtype).min
     grown = jax.lax.reduce_window(
