@@ -21,6 +21,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
   jaxloss search [TASK]         search for a loss; without a task, on the bundled diabetes data
   jaxloss evaluate LOSS.json    compare a saved loss with the task loss again, or on another task
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
+  jaxloss zoo [NAME]            list hand-made losses, or show one: formula, curve, source, code
   jaxloss --version             print the version
 
 TASK is a bundled data set (diabetes, breast_cancer, wine, digits), simulated boxes, a .csv,
@@ -79,7 +80,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-_COMMANDS = ("search", "evaluate", "compare")
+_COMMANDS = ("search", "evaluate", "compare", "zoo")
 """Each is a module of `jaxloss.commands` with a function ``NAME_command(words)``; only the one that
 is wanted is imported."""
 

@@ -1,7 +1,7 @@
 """The zoo's losses by name."""
 
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from jaxloss.errors import InvalidInputError, nearest_first, unknown_name
 from jaxloss.losses.zoo import (
@@ -21,6 +21,7 @@ from jaxloss.losses.zoo import (
     segmentation,
 )
 from jaxloss.losses.zoo.entry import PROPERTIES, Branch, ZooLoss
+from jaxloss.losses.zoo.kinds import KINDS
 from jaxloss.losses.zoo.supervised import views_of
 from jaxloss.losses.zoo.writing import number
 
@@ -134,30 +135,33 @@ def select(
         kind: name of what they take.
         properties: all of which hold.
         view: name of the view of tasks that they can train.
-        text: part of the name or of an alias; case, spaces and hyphens do not matter.
+        text: part of the name or of an alias.
+
+    Case, spaces and hyphens do not matter.
 
     Raises:
         InvalidInputError: there is no such branch, kind, property or view.
     """
-    if branch is not None and branch not in BRANCHES:
-        raise unknown_name("branch", branch, BRANCHES)
-    kinds = {loss.kind for loss in ZOO.values()}
-    if kind is not None and kind not in kinds:
-        raise unknown_name("kind of inputs", kind, kinds)
-    for name in properties:
-        if name not in PROPERTIES:
-            raise unknown_name("property", name, PROPERTIES)
-    if view is not None and view not in TASK_VIEWS:
-        raise unknown_name("view", view, TASK_VIEWS)
+    kinds = [kind for kind in KINDS if any(loss.kind == kind for loss in ZOO.values())]
+    branch = _one_of("branch", branch, BRANCHES)
+    kind = _one_of("kind of inputs", kind, kinds)
+    view = _one_of("view", view, TASK_VIEWS)
+    wanted = {_one_of("property", name, PROPERTIES) for name in properties}
     return tuple(
         loss
         for loss in ZOO.values()
         if branch in (None, loss.branch)
         and kind in (None, loss.kind)
-        and properties <= loss.properties
+        and wanted <= loss.properties
         and (view is None or view in views_of(loss))
         and any(_canonical(text) in name for name in (loss.name, *loss.aliases))
     )
+
+
+def _one_of(what: str, name: str | None, choices: Collection[str]) -> str | None:
+    if name is None or _canonical(name) in choices:
+        return None if name is None else _canonical(name)
+    raise unknown_name(what, name, choices)
 
 
 def names(branch: str | None = None) -> tuple[str, ...]:
