@@ -44,7 +44,7 @@ def test_the_list_has_a_line_for_each_loss(printed: Printed):
         *("margin", "score", "sigmoid,softmax", "yes", "svm"),
         "nonnegative,zero_at_target,minimum_at_target,convex,symmetric,bounded_gradient",
     ]
-    assert fields["cam_attractor"][2:5] == ["-", "-", "centre_loss,center_loss"]
+    assert fields["wgan_critic"][2:5] == ["-", "-", "wgan,wasserstein"]
 
 
 @pytest.mark.parametrize(

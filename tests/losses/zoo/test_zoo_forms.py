@@ -49,7 +49,8 @@ VIEWS = ("identity", "sigmoid", "softmax", "logits", "boxes")
 
 def outputs_and_targets(view: str) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(3)
-    shape = {"identity": (8, 2), "sigmoid": (8, 1), "boxes": (8, 4)}.get(view, (8, 3))
+    shapes = {"identity": (8, 2), "sigmoid": (8, 1), "boxes": (8, 4), "anchors": (8, 4, 2)}
+    shape = shapes.get(view, (8, 3))
     targets: dict[str, Any] = {
         "identity": generator.normal(size=shape),
         "sigmoid": np.array([0, 1, 1, 0, 1, 0, 1, 1]),

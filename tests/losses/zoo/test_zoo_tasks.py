@@ -23,6 +23,7 @@ HARD = {
     "sigmoid": np.array([[0], [LARGE], [-LARGE], [LARGE]]),
     "softmax": np.array([[0, 0, 0], [LARGE, -LARGE, 0], [-LARGE, LARGE, LARGE], [LARGE] * 3]),
     "boxes": np.array([[0] * 4, [LARGE] * 4, [-LARGE] * 4, [LARGE, -LARGE, LARGE, -LARGE]]),
+    "anchors": np.array([np.full((4, 2), value) for value in (0.0, 1.0, LARGE, -LARGE)]),
 }
 """Outputs at the end of their range, ties and zeros among them."""
 FITTING = [(name, view) for name in zoo.ZOO for view in zoo.views_of(zoo.get(name))]

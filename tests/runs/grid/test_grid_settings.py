@@ -215,12 +215,12 @@ def test_the_papers_grid_names_its_own_networks() -> None:
         {"preset": "paper", "transfer": True},
         SMALL
         | {
+            "losses": ["huber:delta=0.5", "mae"],
             "tasks": ["wine", {"task": "digits", "label_noise": 0.4, "name": "noisy"}],
             "models": ["linear", "mlp:8"],
             "budget": {"search_steps": None, "tuning_steps": 0},
             "optimizer": {"momentum": 0},
             "settings": {"evomal": {"fitness.steps": 7, "start_from": ["square(sub(f, y))"]}},
-            "losses": ["huber:delta=0.5", "mae"],
             "out": "elsewhere",
         },
     ],

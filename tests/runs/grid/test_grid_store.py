@@ -9,8 +9,8 @@ import pytest
 from jaxloss import InvalidInputError
 from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.runs.grid.cells import Cell, CellResult, Row, cell_identity, identity_digest
+from jaxloss.runs.grid.names import loss_name
 from jaxloss.runs.grid.problems import ProblemSpec
-from jaxloss.runs.grid.settings import grid_settings
 from jaxloss.runs.grid.store import cell_path, find_cells, load_cells, locked, write_cell
 from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.tasks.registry import TaskSettings
@@ -73,7 +73,7 @@ def test_changed_settings_are_another_cell(tmp_path: Path, other: Any) -> None:
 
 
 def test_a_plain_row_keeps_the_identity_that_it_had_before_there_were_parameters() -> None:
-    row = Row(grid_settings({"losses": ["Huber"], "tasks": ["wine"]}).losses[0], False)
+    row = Row(loss_name("Huber", ["huber"]), False)
     found = identity(CELL._replace(row=row), None)
     assert (found["row"], found["learned"], found["search"]) == ("huber", False, None)
     assert set(found) == KEYS
