@@ -24,6 +24,7 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
   jaxloss compare [FILE.yaml]   compare methods and hand-made losses on many problems
   jaxloss landscape LOSS        draw what lies around networks trained under two losses
   jaxloss card LOSS ...         explain losses: minimum, shape, robustness, hazards, relatives
+  jaxloss zoo [NAME]            list hand-made losses, or show one: formula, curve, source, code
   jaxloss --version             print the version
 
 LOSS is a loss.json of a run, a name of the zoo (huber:delta=0.5), or a formula ("abs(f - y)").
@@ -83,7 +84,7 @@ def _run(words: list[str]) -> int:
     return 0
 
 
-_COMMANDS = ("search", "evaluate", "export", "compare", "card", "landscape")
+_COMMANDS = ("search", "evaluate", "export", "compare", "card", "landscape", "zoo")
 """Each is a module of `jaxloss.commands` with a function ``NAME_command(words)``; only the one that
 is wanted is imported."""
 

@@ -39,8 +39,9 @@ class CompareArguments:
     methods: tuple[str, ...] = ()
     """Methods that learn losses; all for every one, nothing for none."""
     losses: tuple[str, ...] = ()
-    """Hand-made losses by name; rivals for the usual ones of papers, all for every one that can
-    train a network. Rows that cannot serve a problem are left out there."""
+    """Hand-made losses by name, perhaps with parameters that tuning starts from (huber:delta=0.5);
+    rivals for the usual ones of papers, all for every one that can train a network. Rows that
+    cannot serve a problem are left out there."""
     models: tuple[str, ...] = ()
     """Networks; every task is trained with each."""
     seeds: int = 10

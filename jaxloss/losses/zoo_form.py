@@ -25,7 +25,8 @@ class ZooForm:
 
     Attributes:
         name: its name in the zoo.
-        view: name of the view of the tasks that it is for.
+        view: name of the view of the tasks that it is for; ``logits`` stands for tasks of the
+            softmax view whose formula is to be one of logits.
         values: its parameters that differ from their defaults, sorted by name.
 
     Raises:
@@ -38,7 +39,19 @@ class ZooForm:
     kind: ClassVar[str] = "zoo"
 
     def __post_init__(self) -> None:
-        zoo.as_task_loss(self.entry, self.view, **dict(self.values))
+        require(
+            self.view != "logits" or self.view in self.entry.written_views,
+            f"{self.name} cannot be written in primitives over logits",
+        )
+        self._on_outputs()
+
+    def _on_outputs(self) -> zoo.ZooTaskLoss:
+        # The outputs of a task of the softmax view are logits.
+        view = "softmax" if self.view == "logits" else self.view
+        return zoo.as_task_loss(self.entry, view, **dict(self.values))
+
+    def _sees_variables(self) -> bool:
+        return self.entry.kind in _SEES_VARIABLES and self.view != "logits"
 
     @property
     def entry(self) -> zoo.ZooLoss:
@@ -56,7 +69,10 @@ class ZooForm:
     @property
     def elementwise(self) -> bool:
         """Whether `family` computes it from the variables of the view, element by element."""
-        return self.entry.kind in _SEES_VARIABLES or self.symbolic
+        if self._sees_variables():
+            return True
+        heads = [node.head for node in self.expression(()).nodes] if self.symbolic else []
+        return bool(heads) and all(getattr(head, "elementwise", True) for head in heads)
 
     @property
     def parameter_count(self) -> int:
@@ -75,7 +91,7 @@ class ZooForm:
             InvalidInputError: it is no elementwise function of them.
         """
         entry, variables = self.entry, view_named(self.view).variables
-        if entry.kind in _SEES_VARIABLES:
+        if self._sees_variables():
             bound = entry.bind(**dict(self.values))
             return LossFamily(lambda _: jnp.zeros(0), lambda _, *seen: bound(*seen))
         tree = self.expression(())
@@ -92,7 +108,7 @@ class ZooForm:
     ) -> Array:
         """Computes the zoo's own function on raw outputs, one value for each example."""
         del parameters, view
-        return zoo.as_task_loss(self.entry, self.view, **dict(self.values))(outputs, targets)
+        return self._on_outputs()(outputs, targets)
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
         """Writes the loss as a formula; ``parameters`` is empty.
@@ -101,12 +117,7 @@ class ZooForm:
             InvalidInputError: the primitives cannot say it over the variables of the view.
         """
         require(not parameters, f"{self.name} has no open parameters")
-        entry = self.entry
-        require(
-            entry.form is None or entry.view == self.view or entry.kind in _SEES_VARIABLES,
-            f"{self.name} is a formula of what the view {entry.view} shows, not of {self.view}",
-        )
-        return entry.expression(**dict(self.values))
+        return self.entry.expression(self.view, **dict(self.values))
 
     def describe(self, parameters: tuple[float, ...], digits: int = 3) -> str:
         """Prints the loss in infix, or its name and parameters if the primitives cannot say it."""

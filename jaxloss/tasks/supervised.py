@@ -58,7 +58,7 @@ class SupervisedTask:
         test: is seen by the final comparison only.
         view: turns outputs and targets into the variables of a loss.
         metric: what a person wants to be good.
-        task_loss_name: what `jaxloss.zoo.read` takes: a loss of the zoo, perhaps with parameters.
+        task_loss_name: a loss of the zoo, perhaps with parameters, as `jaxloss.zoo.spelled` writes.
         class_names: the classes in the order of their numbers; empty without classes.
     """
 
@@ -198,9 +198,9 @@ def supervised_task(
         require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
     else:
         metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
-    usual = task_loss or TASK_LOSS_OF[seen.name]
-    entry, parameters = zoo.read(usual)
+    entry, parameters = zoo.read(task_loss or TASK_LOSS_OF[seen.name])
     zoo.as_task_loss(entry, seen.name, **parameters)
+    usual = zoo.spelled(entry, parameters)
     return SupervisedTask(name, kind, network, train, valid, last, seen, metric, usual, names)
 
 

@@ -193,9 +193,9 @@ def test_perfect_predictions_have_the_best_fitness(name, kind):
     if kind == "retrieval":
         # Each class at one place; then two of a kind far apart, each among five of the other.
         targets = jnp.asarray([0, 0, *[1] * 10])
-        perfect = as_embeddings(np.asarray(jax.nn.one_hot(targets, 2)))
+        perfect = jnp.asarray(as_embeddings(np.asarray(jax.nn.one_hot(targets, 2))))
         places = [0.0, 100.0, *(end + step / 10 for end in (0, 100) for step in range(1, 6))]
-        other = as_embeddings(np.asarray([[place, 0.0] for place in places]))
+        other = jnp.asarray(as_embeddings(np.asarray([[place, 0.0] for place in places])))
     if kind == "boxes":
         targets = perfect = jnp.asarray([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 3.0, 5.0]])
         other = perfect + 1.0

@@ -81,6 +81,14 @@ def test_squared_error_is_summed_over_outputs_as_every_loss_is():
     assert task.task_loss_name == "mse"
 
 
+def test_another_usual_loss_may_have_parameters():
+    task = small("regression", VALUES, task_loss="Huber:delta=0.50")
+    # By hand: delta * (|r| - delta / 2).
+    found = task.task_loss(jnp.asarray([[3.0]]), jnp.asarray([0.0]))
+    np.testing.assert_allclose(found, [0.5 * (3.0 - 0.25)])
+    assert task.task_loss_name == "huber:delta=0.5"
+
+
 def test_inputs_and_regression_targets_are_standardised_by_training_rows():
     task = small("regression", VALUES)
     np.testing.assert_allclose(task.train.inputs.mean(0), 0, atol=1e-5)

@@ -77,11 +77,16 @@ def safe_sqrt(a):
     root = sqrt(where(a > 0, a, 1.0))
     return where(a > 0, root, 0.0)
 """,
+    "largest_size": """\
+def largest_size(a):
+    # Over the last axis, which stays with length 1; 1 for zeros.
+    largest = detached(amax(abs(a), -1)[..., None])
+    return where(largest > 0, largest, 1.0)
+""",
     "root_mean_square": """\
 def root_mean_square(a):
     # Over the last axis, without squaring a large value.
-    largest = detached(amax(abs(a), -1)[..., None])
-    scale = where(largest > 0, largest, 1.0)
+    scale = largest_size(a)
     return safe_sqrt(square(a / scale).mean(-1)) * scale[..., 0]
 """,
     "unit": """\

@@ -68,10 +68,9 @@ values = size + log1p(exp(-2.0 * size)) - math.log(2.0)""",
     "modified_huber": _HINGE + "values = 2.0 * huber(missing, 2.0)",
     "ramp": _HINGE + "values = at_most(missing, 1.0)",
     "cosine": """\
-# Lengths do not matter, but their squares must not overflow.
-largest = detached(amax(abs(f), -1))
-scale = at_least(largest, 1.0)[..., None]
-values = 1.0 - (unit(f / scale) * unit(y)).sum(-1)""",
+# Lengths do not matter, but their squares must not overflow or vanish.
+f, y = f / largest_size(f), y / largest_size(y)
+values = 1.0 - (unit(f) * unit(y)).sum(-1)""",
     "multiclass_hinge": "values = amax(x + 1.0 - y, -1) - (y * x).sum(-1)",
     "multiclass_perceptron": "values = amax(x, -1) - (y * x).sum(-1)",
     "binary_cross_entropy": "values = -y * log_sigmoid(x) - (1.0 - y) * log_sigmoid(-x)",

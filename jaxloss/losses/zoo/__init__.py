@@ -54,8 +54,6 @@ from jaxloss.losses.zoo.margin import (
     cosine,
     hinge,
     modified_huber,
-    multiclass_hinge,
-    multiclass_perceptron,
     perceptron,
     quadratically_smoothed_hinge,
     ramp,
@@ -63,6 +61,7 @@ from jaxloss.losses.zoo.margin import (
     squared_hinge,
     zero_one,
 )
+from jaxloss.losses.zoo.multiclass import multiclass_hinge, multiclass_perceptron
 from jaxloss.losses.zoo.probabilistic import (
     binary_cross_entropy,
     cross_entropy,
@@ -84,7 +83,16 @@ from jaxloss.losses.zoo.ranking import (
     ranknet,
     triplet,
 )
-from jaxloss.losses.zoo.registry import BRANCHES, ZOO, get, names, read, select
+from jaxloss.losses.zoo.registry import (
+    BRANCHES,
+    TASK_VIEWS,
+    ZOO,
+    get,
+    names,
+    read,
+    select,
+    spelled,
+)
 from jaxloss.losses.zoo.regression import (
     absolute_error,
     bias_error,
@@ -114,15 +122,18 @@ from jaxloss.losses.zoo.robust import (
 )
 from jaxloss.losses.zoo.segmentation import dice, progressive_self_guided, tversky
 from jaxloss.losses.zoo.supervised import ZooTaskLoss, as_task_loss, views_of
+from jaxloss.losses.zoo.writing import ExpressionForm
 from jaxloss.symbols.detection_primitives import serf, sgdf
 
 __all__ = [
     "BRANCHES",
     "KINDS",
     "PROPERTIES",
+    "TASK_VIEWS",
     "ZOO",
     "Areas",
     "Branch",
+    "ExpressionForm",
     "InputKind",
     "Parameter",
     "ZooLoss",
@@ -208,6 +219,7 @@ __all__ = [
     "smoothed_hinge",
     "sparse_cross_entropy",
     "sparse_label_smoothing",
+    "spelled",
     "square_exponential",
     "square_square",
     "squared_error",

@@ -8,8 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxloss.losses.zoo import formulas
 from jaxloss.losses.zoo.arrays import Values, fitted
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+from jaxloss.losses.zoo.writing import EVERYWHERE, ExpressionForm
 
 LEAST_GAP = 1e-5
 """Nearest that α comes to 2, where the formula divides 0 by 0."""
@@ -115,8 +117,7 @@ LOSSES = (
             Parameter("alpha", 1.0, -10.0, 2.5, "shape; lower is more robust", "assumed"),
             Parameter("scale", 1.0, 1e-3, 1e3, "c, the error where robustness sets in", "assumed"),
         ),
-        form="sqrt(square(f - y) + 1) - 1",
-        view="identity",
+        forms=(ExpressionForm(EVERYWHERE, formulas.barron),),
         properties=frozenset(
             {
                 "nonnegative",

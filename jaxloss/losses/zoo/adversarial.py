@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Values, fitted, safe_sqrt
+from jaxloss.losses.zoo.arrays import Axis, Values, fitted, require_floats, safe_sqrt
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
 
 _GAN = "https://arxiv.org/abs/1406.2661"
@@ -43,6 +43,7 @@ def lsgan_discriminator(data_scores: Values, sample_scores: Values) -> Values:
 
 def lsgan_generator(sample_scores: Values) -> Values:
     """Computes ½(sample − 1)²."""
+    require_floats(sample_scores)
     return optax.losses.l2_loss(sample_scores - 1.0)
 
 
@@ -53,6 +54,7 @@ def wgan_critic(data_scores: Values, sample_scores: Values) -> Values:
 
 def wgan_generator(sample_scores: Values) -> Values:
     """Computes −sample."""
+    require_floats(sample_scores)
     return -sample_scores
 
 

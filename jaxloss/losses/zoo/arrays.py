@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxloss.errors import require
 
@@ -17,8 +17,9 @@ def fitted(predictions: Array, targets: Num[Array, "..."]) -> Array:
     """Returns the targets in the predictions' precision.
 
     Raises:
-        InvalidInputError: the shapes differ.
+        InvalidInputError: the shapes differ, or the predictions are whole numbers.
     """
+    require_floats(predictions)
     require(
         predictions.shape == targets.shape,
         f"predictions of shape {predictions.shape} and targets of shape {targets.shape}; "
@@ -27,9 +28,72 @@ def fitted(predictions: Array, targets: Num[Array, "..."]) -> Array:
     return targets.astype(predictions.dtype)
 
 
+def require_floats(predictions: Array) -> None:
+    """Refuses whole numbers as predictions: they have no slope, and would cut targets to theirs.
+
+    Raises:
+        InvalidInputError: they are no floating-point numbers.
+    """
+    require(
+        jnp.issubdtype(predictions.dtype, jnp.floating),
+        f"predictions of type {predictions.dtype}; expected floating-point numbers",
+    )
+
+
+def class_numbers(
+    predictions: Float[Array, "..."], classes: Int[Array, "..."], axis: int = -1
+) -> Int[Array, "..."]:
+    """Returns the classes, one for each example.
+
+    Args:
+        predictions: with an axis more than the examples have.
+        classes: their numbers.
+        axis: the axis that is more.
+
+    Raises:
+        InvalidInputError: the shapes do not fit, or the types are others.
+    """
+    require_floats(predictions)
+    require(
+        jnp.issubdtype(classes.dtype, jnp.integer),
+        f"classes of type {classes.dtype}; expected whole numbers",
+    )
+    examples = list(predictions.shape)
+    del examples[axis]
+    require(
+        classes.shape == tuple(examples),
+        f"predictions of shape {predictions.shape} and classes of shape {classes.shape}; "
+        f"expected one class for each example, shape {tuple(examples)}",
+    )
+    return classes
+
+
 def kept(values: Float[Array, "..."], where: Where) -> Float[Array, "..."]:
-    """Returns the values with zeros where the mask says no, so that nothing there counts."""
+    """Returns the values with zeros where the mask says no, so that nothing there counts.
+
+    Inputs have to go through it before anything else happens to them: the slope of what is hidden
+    afterwards is 0 times that of the hidden, which may be no number.
+    """
     return values if where is None else jnp.where(where, values, 0.0)
+
+
+def kept_pair(
+    predictions: Float[Array, "..."], targets: Num[Array, "..."], where: Where
+) -> tuple[Array, Array]:
+    """Returns both, the targets `fitted`, with zeros where the mask says no."""
+    return kept(predictions, where), kept(fitted(predictions, targets), where)
+
+
+def allowed_classes(
+    predictions: Float[Array, "..."], axis: int, where: Where
+) -> Float[Array, "..."]:
+    """Counts the classes that may occur, over ``axis``, which stays with length 1."""
+    if where is None:
+        shape = list(predictions.shape)
+        shape[axis] = 1
+        return jnp.full(shape, predictions.shape[axis], predictions.dtype)
+    allowed = jnp.broadcast_to(where, predictions.shape)
+    return jnp.sum(allowed, axis, keepdims=True, dtype=predictions.dtype)
 
 
 def total(values: Float[Array, "..."], axis: Axis, where: Where = None) -> Float[Array, "..."]:
@@ -51,14 +115,22 @@ def safe_sqrt(values: Values) -> Values:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, values, 1.0)), 0.0)
 
 
+def largest_size(values: Float[Array, "..."], axis: Axis) -> Float[Array, "..."]:
+    """Returns the largest absolute value over ``axis``, which stays with length 1, or 1 for zeros.
+
+    What is divided by it can be squared. It has no slope: it is for results that do not depend on
+    the scale, whose slope does not either.
+    """
+    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(values), axis, keepdims=True))
+    return jnp.where(largest > 0, largest, 1.0)
+
+
 def root_mean_square(
     values: Float[Array, "..."], axis: Axis, where: Where = None
 ) -> Float[Array, "..."]:
     """Computes √(mean of squares) without squaring a large value; slope 0 at 0."""
     values = kept(values, where)
-    largest = jax.lax.stop_gradient(jnp.max(jnp.abs(values), axis, keepdims=True))
-    # Whatever the scale, the result is the same, and so is its slope.
-    scale = jnp.where(largest > 0, largest, 1.0)
+    scale = largest_size(values, axis)
     return safe_sqrt(mean(jnp.square(values / scale), axis, where)) * jnp.squeeze(scale, axis)
 
 
@@ -66,6 +138,7 @@ def log_softmax(
     logits: Float[Array, "..."], axis: int = -1, where: Where = None
 ) -> Float[Array, "..."]:
     """Computes ln softmax over the classes that the mask keeps; 0 for the others."""
+    require_floats(logits)
     return kept(jax.nn.log_softmax(logits, axis, where), where)
 
 

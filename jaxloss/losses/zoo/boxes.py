@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jaxloss.losses.zoo.arrays import fitted
 from jaxloss.losses.zoo.entry import ZooLoss
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 Boxes = Float[Array, "*batch 4"]
 PerBox = Float[Array, "*batch"]
@@ -115,8 +116,7 @@ LOSSES = (
         "https://arxiv.org/abs/1608.01471",
         _ZERO,
         aliases=("jaccard", "iou_loss"),
-        form="1 - ratio(i, u)",
-        view="boxes",
+        forms=(ExpressionForm(("boxes",), "1 - ratio(i, u)"),),
         properties=_SAME,
     ),
     ZooLoss(
@@ -128,8 +128,7 @@ LOSSES = (
         "https://arxiv.org/abs/1902.09630",
         _ZERO,
         aliases=("generalized_iou", "giou_loss"),
-        form="1 - ratio(i, u) + ratio(e - u, e)",
-        view="boxes",
+        forms=(ExpressionForm(("boxes",), "1 - ratio(i, u) + ratio(e - u, e)"),),
         properties=_SAME,
     ),
     ZooLoss(

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jaxloss.losses.zoo.arrays import fitted, log_softmax
 from jaxloss.losses.zoo.boxes import Areas, Boxes, PerBox, areas
 from jaxloss.losses.zoo.entry import ZooLoss
+from jaxloss.losses.zoo.writing import ExpressionForm
 from jaxloss.symbols.detection_primitives import serf, sgdf
 
 Classes = Float[Array, "*batch classes"]
@@ -29,8 +30,8 @@ def cse_a_class(logits: Classes, labels: Classes, overlaps: PerBox) -> PerBox:
         overlaps: intersection over union of the predicted with the true box, 0 to 1; counts as a
             constant in the gradient.
     """
-    weights = 1.0 + jnp.sin(jax.lax.stop_gradient(overlaps))
-    return -weights * jnp.sum(fitted(logits, labels) * log_softmax(logits), -1)
+    entropies = -jnp.sum(fitted(logits, labels) * log_softmax(logits), -1)
+    return (1.0 + jnp.sin(jax.lax.stop_gradient(fitted(entropies, overlaps)))) * entropies
 
 
 def cse_b_class(logits: Classes, labels: Classes, overlaps: PerBox) -> PerBox:
@@ -39,6 +40,7 @@ def cse_b_class(logits: Classes, labels: Classes, overlaps: PerBox) -> PerBox:
     Takes what `cse_a_class` takes.
     """
     labels = fitted(logits, labels)
+    overlaps = fitted(logits[..., 0], overlaps)
     aim = jax.lax.stop_gradient(overlaps)[..., None] * labels
     # −[w y (1 + Serf(σ(1 − y))) ln σ(x) + (Sgdf(x) − w y)(σ(x) − w y) ln(1 − σ(x))]
     found = aim * (1.0 + serf(jax.nn.sigmoid(1.0 - labels))) * jax.nn.log_sigmoid(logits)
@@ -101,8 +103,7 @@ LOSSES = (
         _SOURCE,
         "-2/a where both boxes are the same, of area a",
         aliases=("cse_autoloss_a_box",),
-        form="(1 - ratio(i, u)) + (1 - ratio(i + 2, e))",
-        view="boxes",
+        forms=(ExpressionForm(("boxes",), "(1 - ratio(i, u)) + (1 - ratio(i + 2, e))"),),
         properties=frozenset({"minimum_at_target"}),
     ),
     ZooLoss(
@@ -114,8 +115,9 @@ LOSSES = (
         _SOURCE,
         "-3(a² + 6a + 6)/(a² + 5a) where both boxes are the same, of area a",
         aliases=("cse_autoloss_b_box",),
-        form="ratio(3*e*(u + 4) + 3*(i + u + 6), (u + 5)*(i + u - 3*e))",
-        view="boxes",
+        forms=(
+            ExpressionForm(("boxes",), "ratio(3*e*(u + 4) + 3*(i + u + 6), (u + 5)*(i + u - 3*e))"),
+        ),
         properties=frozenset({"minimum_at_target"}),
     ),
 )

@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Where, fitted, total
+from jaxloss.losses.zoo.arrays import Where, fitted, kept_pair, total
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import answers, at_temperature_one
+from jaxloss.losses.zoo.writing import ExpressionForm, times
 
 Energies = Float[Array, "..."]
 
@@ -21,19 +23,20 @@ _STEEPEST = 40.0
 
 
 def _right(energies: Energies, answers: Energies, axis: int, where: Where) -> Energies:
-    return total(fitted(energies, answers) * energies, axis, where)
+    energies, answers = kept_pair(energies, answers, where)
+    return jnp.sum(answers * energies, axis)
 
 
-def _lowest_wrong(energies: Energies, answers: Energies, axis: int, where: Where) -> Energies:
-    wrong = fitted(energies, answers) < 0.5
-    wrong = wrong if where is None else wrong & where
-    return jnp.min(energies, axis, where=wrong, initial=jnp.finfo(energies.dtype).max)
+def _lowest(energies: Energies, axis: int, where: Where) -> Energies:
+    return jnp.min(energies, axis, where=where, initial=jnp.finfo(energies.dtype).max)
 
 
 def _both(
     energies: Energies, answers: Energies, axis: int, where: Where
 ) -> tuple[Energies, Energies]:
-    return _right(energies, answers, axis, where), _lowest_wrong(energies, answers, axis, where)
+    wrong = fitted(energies, answers) < 0.5
+    wrong = wrong if where is None else wrong & where
+    return _right(energies, answers, axis, where), _lowest(energies, axis, wrong)
 
 
 def energy(energies: Energies, answers: Energies, axis: int = -1, where: Where = None) -> Energies:
@@ -45,8 +48,8 @@ def generalized_perceptron(
     energies: Energies, answers: Energies, axis: int = -1, where: Where = None
 ) -> Energies:
     """Computes E − the lowest energy of all answers."""
-    lowest = jnp.min(energies, axis, where=where, initial=jnp.finfo(energies.dtype).max)
-    return _right(energies, answers, axis, where) - lowest
+    right = _right(energies, answers, axis, where)
+    return right - _lowest(energies, axis, where)
 
 
 def energy_hinge(
@@ -144,6 +147,8 @@ LOSSES = (
         _TUTORIAL,
         "none: it falls without end with E",
         aliases=("energy_loss",),
+        # Logits are energies with the sign turned round.
+        forms=(ExpressionForm(("logits",), "-y*x"),),
         properties=frozenset({"convex", "bounded_gradient", "smooth", "unbounded_below"}),
     ),
     ZooLoss(
@@ -221,8 +226,10 @@ LOSSES = (
         "0 in the limit E far below all others",
         aliases=("energy_negative_log_likelihood",),
         parameters=(_BETA,),
-        form="-y*log(f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), at_temperature_one("-y*log(f)")),
+            ExpressionForm(("logits",), lambda beta: times(-1.0 / beta, f"y*log({answers(beta)})")),
+        ),
         properties=frozenset({"nonnegative", "convex", "bounded_gradient", "smooth", "proper"}),
     ),
     ZooLoss(
@@ -235,8 +242,10 @@ LOSSES = (
         "0 in the limit E far below all others",
         aliases=("mee",),
         parameters=(_BETA,),
-        form="y*(1 - f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), at_temperature_one("y*(1 - f)")),
+            ExpressionForm(("logits",), lambda beta: f"y*(1 - {answers(beta)})"),
+        ),
         properties=frozenset(
             {"nonnegative", "bounded", "bounded_gradient", "smooth", "noise_tolerant"}
         ),

@@ -11,10 +11,8 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses.zoo.inputs import InputKind
 from jaxloss.losses.zoo.kinds import KINDS
-from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
+from jaxloss.losses.zoo.writing import ExpressionForm
 from jaxloss.symbols.expression import Expression
-from jaxloss.symbols.parser import parse
-from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES
 
 Branch = Literal[
     "regression",
@@ -83,11 +81,10 @@ class ZooLoss:
         minimum: where the least value lies and what it is.
         aliases: other names.
         parameters: the numbers that shape it.
-        form: the loss in EvoMAL's primitives over f and y, or in CSE-Autoloss's over the areas i, u
-            and e of boxes, parameters in braces; parameters without a place in it have to keep
-            their defaults. It equals the loss wherever no guard of the primitives acts. Margin
-            losses are written for labels 0 and 1.
-        view: name of the `View` that makes the form's variables of raw outputs.
+        forms: the loss in EvoMAL's primitives over f and y, or in CSE-Autoloss's over logits x and
+            labels y or over the areas i, u and e of boxes; the usual one first. Margin losses are
+            written for labels 0 and 1.
+        optax: name of the function of `optax.losses` that computes the same, if there is one.
         properties: names from `PROPERTIES`; what holds with the default parameters.
     """
 
@@ -100,8 +97,8 @@ class ZooLoss:
     minimum: str
     aliases: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
-    form: str | None = None
-    view: str | None = None
+    forms: tuple[ExpressionForm, ...] = ()
+    optax: str | None = None
     properties: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -115,6 +112,24 @@ class ZooLoss:
     def inputs(self) -> InputKind:
         """What the function takes."""
         return KINDS[self.kind]
+
+    @property
+    def view(self) -> str | None:
+        """Name of the view that the usual form is for; None if there is no form."""
+        return self.forms[0].views[0] if self.forms else None
+
+    @property
+    def form(self) -> str | None:
+        """The usual form with the default parameters, in infix; None if that cannot be written."""
+        try:
+            return self.expression().infix()
+        except InvalidInputError:
+            return None
+
+    @property
+    def written_views(self) -> tuple[str, ...]:
+        """Names of the views that there is a form for, perhaps with some parameters only."""
+        return tuple(view for form in self.forms for view in form.views)
 
     @property
     def defaults(self) -> dict[str, float]:
@@ -154,21 +169,33 @@ class ZooLoss:
         """
         return functools.partial(self.function, **self.values(parameters))
 
-    def expression(self, **parameters: float) -> Expression:
-        """Writes the loss in primitives, over the variables of its view.
+    def expression(self, view: str | None = None, /, **parameters: float) -> Expression:
+        """Writes the loss in primitives.
+
+        Args:
+            view: name of the view whose variables the formula is to be over; by default that of the
+                usual form.
+            **parameters: those that differ from their defaults.
 
         Raises:
             InvalidInputError: the primitives cannot say it, with these parameters or at all.
         """
         values = self.values(parameters)
-        if self.form is None:
-            raise InvalidInputError(f"{self.name} cannot be written in EvoMAL's primitives")
-        primitives = BOX_PRIMITIVES if self.view == "boxes" else EVOMAL_PRIMITIVES
-        for name, default in self.defaults.items():
-            require(
-                "{" + name + "}" in self.form or values[name] == default,
-                f"{self.name} can be written in EvoMAL's primitives with {name} = {default:g} "
-                f"only, got {values[name]:g}",
-            )
-        text = self.form.format(**{name: repr(float(value)) for name, value in values.items()})
-        return parse(text, primitives)
+        if not self.forms:
+            raise InvalidInputError(f"{self.name} cannot be written in primitives")
+        wanted = self.view if view is None else view
+        try:
+            return self._form_for(wanted).expression(values, self.defaults)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"{self.name} cannot be written in primitives over what the view {wanted} shows: "
+                f"{error}"
+            ) from error
+
+    def _form_for(self, view: str | None) -> ExpressionForm:
+        for form in self.forms:
+            if view in form.views:
+                return form
+        usual, *others = self.written_views
+        also = f", or {' or '.join(others)}" if others else ""
+        raise InvalidInputError(f"it is a formula of what the view {usual} shows{also}")

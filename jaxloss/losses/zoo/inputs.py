@@ -1,10 +1,11 @@
 """What describes the inputs of a loss."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from jaxtyping import Array, PRNGKeyArray
 
+Gives = Literal["element", "example", "all"]
 Draw = Callable[[PRNGKeyArray, int], Array]
 
 
@@ -30,12 +31,19 @@ class InputKind(NamedTuple):
     Attributes:
         name: how the registry calls it.
         arguments: the arrays, in order.
-        elementwise: whether the loss has a value for each element rather than for each example.
+        scale: what the predictions are: raw outputs, probabilities, ...
+        gives: what the loss has a value for; ``all`` is one for the whole batch.
     """
 
     name: str
     arguments: tuple[Argument, ...]
-    elementwise: bool = False
+    scale: str
+    gives: Gives = "example"
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether the loss has a value for each element rather than for each example."""
+        return self.gives == "element"
 
     @property
     def predictions(self) -> tuple[int, ...]:

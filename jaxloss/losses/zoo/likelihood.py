@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Where, fitted, mean, total
+from jaxloss.errors import require
+from jaxloss.losses.zoo.arrays import Axis, Where, fitted, kept_pair, mean, require_floats
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 Rows = Float[Array, "..."]
 
@@ -20,7 +22,7 @@ _STEEPEST = 40.0
 
 def reconstruction(reconstructions: Rows, data: Rows, axis: Axis = -1, where: Where = None) -> Rows:
     """Computes half the squared error over ``axis``: −ln of a normal density, less a constant."""
-    return total(optax.losses.l2_loss(reconstructions, fitted(reconstructions, data)), axis, where)
+    return jnp.sum(optax.losses.l2_loss(*kept_pair(reconstructions, data, where)), axis)
 
 
 def _divergence(means: Rows, log_variances: Rows, axis: Axis) -> Rows:
@@ -64,9 +66,8 @@ def negative_elbo(
 
 def ddpm(noise_predictions: Rows, noise: Rows, axis: Axis = -1, where: Where = None) -> Rows:
     """Computes the mean squared error of the noise that a diffusion model predicts."""
-    return mean(
-        optax.losses.squared_error(noise_predictions, fitted(noise_predictions, noise)), axis, where
-    )
+    pair = kept_pair(noise_predictions, noise, where)
+    return mean(optax.losses.squared_error(*pair), axis, where)
 
 
 def denoising_score_matching(
@@ -81,7 +82,13 @@ def denoising_score_matching(
         axis: the numbers' axes.
         where: which count.
     """
-    return total(optax.losses.l2_loss(levels * scores + fitted(scores, noise)), axis, where)
+    require(
+        levels.ndim == scores.ndim,
+        f"scores of shape {scores.shape} and noise levels of shape {levels.shape}; expected as "
+        "many axes, those of an example's numbers of length 1",
+    )
+    scores, noise = kept_pair(scores, noise, where)
+    return jnp.sum(optax.losses.l2_loss(levels * scores + noise), axis)
 
 
 def flow_nll(latents: Rows, log_determinants: Rows, axis: Axis = -1) -> Rows:
@@ -93,6 +100,7 @@ def flow_nll(latents: Rows, log_determinants: Rows, axis: Axis = -1) -> Rows:
         axis: the latents' axes.
     """
     # ½‖z‖² + ½n·ln 2π − ln|det|
+    require_floats(latents)
     densities = jnp.sum(0.5 * jnp.square(latents) + 0.5 * math.log(2.0 * math.pi), axis)
     return densities - fitted(densities, log_determinants)
 
@@ -114,8 +122,7 @@ LOSSES = (
         "https://arxiv.org/abs/2301.05579",
         "0 at f = y",
         aliases=("autoencoder",),
-        form="0.5*square(f - y)",
-        view="identity",
+        forms=(ExpressionForm(("identity",), "0.5*square(f - y)"),),
         properties=_SQUARED | {"symmetric"},
     ),
     ZooLoss(

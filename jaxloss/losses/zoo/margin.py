@@ -3,13 +3,20 @@
 Those without a paper of their own are listed in https://arxiv.org/abs/2301.05579, Section 4.1.
 """
 
-import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, largest_size
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import (
+    HINGE,
+    LOGIT_HINGE,
+    cosine_of_probabilities,
+    rounded_hinge,
+    rounded_logit_hinge,
+)
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 _SURVEY = "https://arxiv.org/abs/2301.05579"
 
@@ -68,29 +75,12 @@ def cosine(
     where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes 1 − cosine of the angle between vectors, 1 if one is 0; a value for each example."""
-    predictions, targets = kept(predictions, where), kept(fitted(predictions, targets), where)
-    # Lengths do not matter, but their squares must not overflow.
-    largest = jnp.max(jnp.abs(predictions), axis, keepdims=True)
-    scale = jax.lax.stop_gradient(jnp.maximum(largest, 1.0))
-    return optax.losses.cosine_distance(predictions / scale, targets, epsilon=1e-12, axis=axis)
+    # Lengths do not matter, but their squares must neither overflow nor vanish.
+    pair = kept_pair(predictions, targets, where)
+    scaled = (values / largest_size(values, axis) for values in pair)
+    return optax.losses.cosine_distance(*scaled, epsilon=1e-12, axis=axis)
 
 
-def multiclass_hinge(
-    scores: Float[Array, "*batch classes"], classes: Int[Array, "*batch"]
-) -> Float[Array, "*batch"]:
-    """Computes Crammer and Singer's hinge of scores and class numbers, a value for each example."""
-    return optax.losses.multiclass_hinge_loss(scores, classes)
-
-
-def multiclass_perceptron(
-    scores: Float[Array, "*batch classes"], classes: Int[Array, "*batch"]
-) -> Float[Array, "*batch"]:
-    """Computes by how much the best score exceeds that of the class, a value for each example."""
-    return optax.losses.multiclass_perceptron_loss(scores, classes)
-
-
-_HINGE = "max(1 - (y + y - 1)*f, 0)"
-"""The hinge on labels 0 and 1, as views show them."""
 _MARGIN = frozenset({"nonnegative", "zero_at_target", "minimum_at_target", "symmetric"})
 _CONVEX = _MARGIN | {"convex", "bounded_gradient"}
 _BEYOND = "0 wherever y s is at least 1"
@@ -105,6 +95,7 @@ LOSSES = (
         _SURVEY,
         "0 wherever y s > 0",
         aliases=("0_1", "zero_one_loss"),
+        forms=(ExpressionForm(("identity",), "1 - max(sign((y + y - 1)*f), 0)"),),
         properties=_MARGIN | {"bounded", "bounded_gradient", "flat"},
     ),
     ZooLoss(
@@ -116,8 +107,11 @@ LOSSES = (
         "https://doi.org/10.1007/BF00994018",
         _BEYOND,
         aliases=("svm",),
-        form=_HINGE,
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), HINGE),
+            ExpressionForm(("logits",), LOGIT_HINGE),
+        ),
+        optax="hinge_loss",
         properties=_CONVEX,
     ),
     ZooLoss(
@@ -129,8 +123,10 @@ LOSSES = (
         _SURVEY,
         _BEYOND,
         aliases=("l2_svm",),
-        form=f"square({_HINGE})",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), f"square({HINGE})"),
+            ExpressionForm(("logits",), f"{LOGIT_HINGE}*{LOGIT_HINGE}"),
+        ),
         properties=_MARGIN | {"convex", "smooth"},
     ),
     ZooLoss(
@@ -141,8 +137,11 @@ LOSSES = (
         r"\max(0, -y s)",
         "https://doi.org/10.1037/h0042519",
         "0 wherever y s is at least 0",
-        form="max((1 - y - y)*f, 0)",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), "max((1 - y - y)*f, 0)"),
+            ExpressionForm(("logits",), "relu((1 - y - y)*x)"),
+        ),
+        optax="perceptron_loss",
         properties=_CONVEX,
     ),
     ZooLoss(
@@ -155,8 +154,10 @@ LOSSES = (
         "Rennie and Srebro, Loss Functions for Preference Levels, IJCAI workshop 2005",
         _BEYOND,
         aliases=("smooth_hinge",),
-        form=f"0.5*square(min({_HINGE}, 1)) + max({_HINGE} - 1, 0)",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), rounded_hinge(1.0)),
+            ExpressionForm(("logits",), rounded_logit_hinge(1.0)),
+        ),
         properties=_CONVEX | {"smooth"},
     ),
     ZooLoss(
@@ -171,8 +172,10 @@ LOSSES = (
         parameters=(
             Parameter("gamma", 2.0, 1e-3, 1e3, "width of the rounded corner", "scikit-learn's"),
         ),
-        form=f"0.25*square(min({_HINGE}, 2)) + max({_HINGE} - 2, 0)",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), lambda gamma: rounded_hinge(gamma)),
+            ExpressionForm(("logits",), lambda gamma: rounded_logit_hinge(gamma)),
+        ),
         properties=_CONVEX | {"smooth"},
     ),
     ZooLoss(
@@ -183,8 +186,10 @@ LOSSES = (
         r"\begin{cases} \max(0, 1 - y s)^2 & y s \ge -1 \\ -4 y s & \text{else} \end{cases}",
         "https://doi.org/10.1145/1015330.1015332",
         _BEYOND,
-        form=f"square(min({_HINGE}, 2)) + 4*max({_HINGE} - 2, 0)",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), rounded_hinge(2.0, 4.0)),
+            ExpressionForm(("logits",), rounded_logit_hinge(2.0, 4.0)),
+        ),
         properties=_CONVEX | {"smooth"},
     ),
     ZooLoss(
@@ -196,8 +201,10 @@ LOSSES = (
         "https://doi.org/10.1145/1143844.1143870",
         _BEYOND,
         aliases=("robust_hinge", "truncated_hinge"),
-        form=f"min({_HINGE}, 1)",
-        view="identity",
+        forms=(
+            ExpressionForm(("identity",), f"min({HINGE}, 1)"),
+            ExpressionForm(("logits",), f"{LOGIT_HINGE} - relu({LOGIT_HINGE} - 1)"),
+        ),
         properties=_MARGIN | {"bounded", "bounded_gradient"},
     ),
     ZooLoss(
@@ -209,31 +216,12 @@ LOSSES = (
         _SURVEY,
         "0 wherever f points where y points",
         aliases=("cosine_distance",),
+        forms=(ExpressionForm(("logits",), cosine_of_probabilities()),),
+        optax="cosine_distance",
         # Proper: of class probabilities and one-hot labels it is 1 less the spherical scoring rule,
         # https://doi.org/10.1198/016214506000001437.
         properties=frozenset(
             {"nonnegative", "zero_at_target", "minimum_at_target", "bounded", "proper"}
         ),
-    ),
-    ZooLoss(
-        "multiclass_hinge",
-        "margin",
-        multiclass_hinge,
-        "logits_and_classes",
-        r"\max_k \left(s_k + [k \ne y]\right) - s_y",
-        "https://www.jmlr.org/papers/v2/crammer01a.html",
-        "0 wherever the score of the class exceeds all others by 1",
-        aliases=("crammer_singer",),
-        properties=frozenset({"nonnegative", "convex", "bounded_gradient"}),
-    ),
-    ZooLoss(
-        "multiclass_perceptron",
-        "margin",
-        multiclass_perceptron,
-        "logits_and_classes",
-        r"\max_k s_k - s_y",
-        "https://doi.org/10.3115/1118693.1118694",
-        "0 wherever no score exceeds that of the class",
-        properties=frozenset({"nonnegative", "convex", "bounded_gradient"}),
     ),
 )

@@ -8,8 +8,18 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxloss.losses.zoo.arrays import Values, Where, fitted, kept
+from jaxloss.losses.zoo import formulas
+from jaxloss.losses.zoo.arrays import (
+    Values,
+    Where,
+    allowed_classes,
+    class_numbers,
+    fitted,
+    kept,
+)
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import CROSS_ENTROPY_FORMS, LOG_LIKELIHOOD, PROBABILITIES, SHARE
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 _SURVEY = "https://arxiv.org/abs/2301.05579"
 
@@ -36,6 +46,7 @@ def sparse_cross_entropy(
     where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes softmax cross-entropy of logits and class numbers, one value for each example."""
+    classes = class_numbers(logits, classes, axis)
     return optax.losses.softmax_cross_entropy_with_integer_labels(logits, classes, axis, where)
 
 
@@ -43,6 +54,7 @@ def negative_log_likelihood(
     log_probabilities: Float[Array, "..."], classes: Int[Array, "..."], axis: int = -1
 ) -> Float[Array, "..."]:
     """Computes −ln f of the class, from log probabilities and class numbers."""
+    classes = class_numbers(log_probabilities, classes, axis)
     chosen = jnp.take_along_axis(log_probabilities, jnp.expand_dims(classes, axis), axis)
     return -jnp.squeeze(chosen, axis)
 
@@ -53,11 +65,12 @@ def kl_divergence(
     axis: int = -1,
     where: Where = None,
 ) -> Float[Array, "..."]:
-    """Computes KL(y ‖ f) of log probabilities ln f and target probabilities y."""
-    targets = fitted(log_probabilities, probabilities)
-    return optax.losses.kl_divergence(
-        kept(log_probabilities, where), kept(targets, where), axis, where
-    )
+    """Computes KL(y ‖ f) of log probabilities ln f and target probabilities y.
+
+    Where y is 0, f does not matter, not even if it is 0 too.
+    """
+    targets = kept(fitted(log_probabilities, probabilities), where)
+    return optax.losses.kl_divergence(kept(log_probabilities, targets > 0), targets, axis)
 
 
 def focal(
@@ -90,13 +103,17 @@ def poly1(
 
 
 def label_smoothing(
-    logits: Float[Array, "..."], labels: Float[Array, "..."], xi: float = 0.1, axis: int = -1
+    logits: Float[Array, "..."],
+    labels: Float[Array, "..."],
+    xi: float = 0.1,
+    axis: int = -1,
+    where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes cross-entropy with labels mixed with ξ of the uniform distribution, from logits."""
-    moved = jnp.moveaxis(fitted(logits, labels), axis, -1)
-    return optax.losses.softmax_cross_entropy(
-        jnp.moveaxis(logits, axis, -1), optax.losses.smooth_labels(moved, xi)
-    )
+    # As optax.losses.smooth_labels, which older versions have for the last axis and all classes.
+    share = 1.0 / allowed_classes(logits, axis, where)
+    smoothed = (1.0 - xi) * fitted(logits, labels) + xi * share
+    return optax.losses.softmax_cross_entropy(logits, kept(smoothed, where), axis, where)
 
 
 _FITS = frozenset({"nonnegative", "proper", "convex", "bounded_gradient", "smooth"})
@@ -111,8 +128,11 @@ LOSSES = (
         _SURVEY,
         "the entropy of y at σ(x) = y; 0 in the limit for labels 0 and 1",
         aliases=("bce", "log_loss", "logistic", "sigmoid_cross_entropy"),
-        form="-y*log(f) - (1 - y)*log(1 - f)",
-        view="sigmoid",
+        forms=(
+            ExpressionForm(("sigmoid",), "-y*log(f) - (1 - y)*log(1 - f)"),
+            ExpressionForm(("logits",), "y*softplus(-x) + (1 - y)*softplus(x)"),
+        ),
+        optax="sigmoid_binary_cross_entropy",
         properties=_FITS | {"symmetric"},
     ),
     ZooLoss(
@@ -124,8 +144,8 @@ LOSSES = (
         _SURVEY,
         "the entropy of y at f = y; 0 in the limit for one-hot labels",
         aliases=("ce", "softmax_cross_entropy", "categorical_cross_entropy"),
-        form="-y*log(f)",
-        view="softmax",
+        forms=CROSS_ENTROPY_FORMS,
+        optax="softmax_cross_entropy",
         properties=_FITS,
     ),
     ZooLoss(
@@ -137,8 +157,8 @@ LOSSES = (
         _SURVEY,
         "0 in the limit f_y = 1",
         aliases=("sparse_ce", "sparse_categorical_cross_entropy"),
-        form="-y*log(f)",
-        view="softmax",
+        forms=CROSS_ENTROPY_FORMS,
+        optax="softmax_cross_entropy_with_integer_labels",
         properties=_FITS,
     ),
     ZooLoss(
@@ -150,8 +170,7 @@ LOSSES = (
         _SURVEY,
         "0 at f_y = 1",
         aliases=("negative_log_likelihood",),
-        form="-y*log(f)",
-        view="softmax",
+        forms=CROSS_ENTROPY_FORMS,
         properties=_FITS,
     ),
     ZooLoss(
@@ -163,6 +182,11 @@ LOSSES = (
         "https://doi.org/10.1214/aoms/1177729694",
         "0 at f = y",
         aliases=("kl_divergence", "kullback_leibler", "relative_entropy"),
+        forms=(
+            ExpressionForm(("softmax",), "y*(log(y) - log(f))"),
+            ExpressionForm(("logits",), f"y*(log(y) - log({PROBABILITIES}))"),
+        ),
+        optax="kl_divergence",
         properties=_FITS | {"zero_at_target", "minimum_at_target"},
     ),
     ZooLoss(
@@ -177,8 +201,11 @@ LOSSES = (
         parameters=(
             Parameter("gamma", 2.0, 0.0, 10.0, "how much less easy examples count", "the paper"),
         ),
-        form="-y*square(1 - f)*log(f) - (1 - y)*square(f)*log(1 - f)",
-        view="sigmoid",
+        forms=(
+            ExpressionForm(("sigmoid",), formulas.focal),
+            ExpressionForm(("logits",), formulas.FOCAL_OF_LOGITS),
+        ),
+        optax="sigmoid_focal_loss",
         properties=frozenset({"nonnegative", "symmetric", "bounded_gradient", "smooth"}),
     ),
     ZooLoss(
@@ -195,8 +222,11 @@ LOSSES = (
                 "epsilon", 2.0, -1.0, 100.0, "weight of the linear term", "the paper, ImageNet"
             ),
         ),
-        form="-y*log(f) + {epsilon}*y*(1 - f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), "-y*log(f) + {epsilon}*y*(1 - f)"),
+            ExpressionForm(("logits",), f"-{LOG_LIKELIHOOD} + {{epsilon}}*y*(1 - {PROBABILITIES})"),
+        ),
+        optax="poly_loss_cross_entropy",
         properties=frozenset({"nonnegative", "bounded_gradient", "smooth"}),
     ),
     ZooLoss(
@@ -211,6 +241,9 @@ LOSSES = (
         aliases=("lsr", "label_smoothing_regularisation", "smoothed_cross_entropy"),
         parameters=(
             Parameter("xi", 0.1, 0.0, 1.0, "share of the uniform distribution", "the paper"),
+        ),
+        forms=(
+            ExpressionForm(("logits",), f"-((1 - {{xi}})*y + {{xi}}*{SHARE})*log({PROBABILITIES})"),
         ),
         properties=frozenset({"nonnegative", "convex", "bounded_gradient", "smooth"}),
     ),

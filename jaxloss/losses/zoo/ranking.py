@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
-from jaxloss.losses.zoo.arrays import Values, Where, fitted, kept, safe_sqrt
+from jaxloss.errors import require
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept, kept_pair, safe_sqrt
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Lists = Float[Array, "*lists items"]
@@ -66,24 +67,30 @@ def listmle(scores: Lists, relevances: Lists, where: Where = None) -> PerList:
 
 
 def contrastive(
-    first: Rows, second: Rows, same: Float[Array, "*batch"], margin: float = 1.0
+    first: Rows,
+    second: Rows,
+    same: Float[Array, "*batch"],
+    margin: float = 1.0,
+    axis: Axis = -1,
+    where: Where = None,
 ) -> Float[Array, "*batch"]:
     """Computes ½d² for two of a kind, ½max(0, m − d)² for others; d is their distance."""
-    distance = safe_sqrt(jnp.sum(jnp.square(first - fitted(first, second)), -1))
+    first, second = kept_pair(first, second, where)
+    distance = safe_sqrt(jnp.sum(jnp.square(first - second), axis))
     same = fitted(distance, same)
     push = jnp.square(jnp.maximum(0.0, margin - distance))
     return 0.5 * (same * jnp.square(distance) + (1.0 - same) * push)
 
 
 def triplet(
-    anchors: Rows, positives: Rows, negatives: Rows, margin: float = 1.0
+    anchors: Rows, positives: Rows, negatives: Rows, margin: float = 1.0, axis: int = -1
 ) -> Float[Array, "*batch"]:
     """Computes max(0, m + d(anchor, positive) − d(anchor, negative)), Euclidean, for each triple.
 
     optax adds 1e-6 to the squared distances.
     """
     return optax.losses.triplet_margin_loss(
-        anchors, fitted(anchors, positives), fitted(anchors, negatives), margin=margin
+        anchors, fitted(anchors, positives), fitted(anchors, negatives), axis, margin=margin
     )
 
 
@@ -106,13 +113,19 @@ def nt_xent(
 
     0 if there are none; an example without any of another class costs nothing.
     """
+    require(
+        classes.shape == embeddings.shape[:1],
+        f"embeddings of shape {embeddings.shape} and classes of shape {classes.shape}; expected a "
+        "class for each embedding",
+    )
+    numbers = jnp.finfo(embeddings.dtype)
     norms = safe_sqrt(jnp.sum(jnp.square(embeddings), -1, keepdims=True))
-    directions = embeddings / jnp.maximum(norms, jnp.finfo(embeddings.dtype).eps)
+    directions = embeddings / jnp.maximum(norms, float(numbers.eps))
     similarities = directions @ directions.T / temperature
     same = classes[:, None] == classes[None]
     pairs = same & ~jnp.eye(classes.shape[0], dtype=bool)
     # A finite lowest number: minus infinity would leave slopes that are no numbers.
-    lowest = 0.5 * jnp.finfo(embeddings.dtype).min
+    lowest = 0.5 * float(numbers.min)
     others = jax.nn.logsumexp(jnp.where(same, lowest, similarities), -1, keepdims=True)
     # -ln(a / (a + b)) = softplus(ln b - ln a)
     values = jax.nn.softplus(others - similarities)
@@ -155,6 +168,7 @@ LOSSES = (
         "https://doi.org/10.1145/3341981.3344221",
         "at f in proportion to y; 0 in the limit for one relevant item",
         aliases=("softmax_ranking",),
+        optax="ranking_softmax_loss",
         properties=_ORDER | {"smooth"},
     ),
     ZooLoss(
@@ -200,6 +214,7 @@ LOSSES = (
         "https://arxiv.org/abs/1503.03832",
         "0 wherever the negative is m farther away than the positive",
         aliases=("triplet_margin",),
+        optax="triplet_margin_loss",
         parameters=(_MARGIN,),
         properties=frozenset({"nonnegative", "bounded_gradient"}),
     ),
@@ -224,6 +239,7 @@ LOSSES = (
         "https://arxiv.org/abs/2002.05709",
         "least where each class is one direction and the directions lie apart",
         aliases=("ntxent", "info_nce", "simclr"),
+        optax="ntxent",
         parameters=(
             Parameter("temperature", 0.07, 1e-3, 1e3, "τ; lower looks at near ones", "optax"),
         ),

@@ -1,6 +1,7 @@
 """The zoo's losses by name."""
 
 import typing
+from collections.abc import Collection, Mapping
 
 from jaxloss.errors import InvalidInputError, nearest_first, unknown_name
 from jaxloss.losses.zoo import (
@@ -11,6 +12,7 @@ from jaxloss.losses.zoo import (
     energy_based,
     likelihood,
     margin,
+    multiclass,
     probabilistic,
     ranking,
     regression,
@@ -19,6 +21,9 @@ from jaxloss.losses.zoo import (
     segmentation,
 )
 from jaxloss.losses.zoo.entry import PROPERTIES, Branch, ZooLoss
+from jaxloss.losses.zoo.kinds import KINDS
+from jaxloss.losses.zoo.supervised import views_of
+from jaxloss.losses.zoo.writing import number
 
 BRANCHES: tuple[Branch, ...] = typing.get_args(Branch)
 """The branches in the taxonomy's order."""
@@ -27,6 +32,7 @@ _MODULES = (
     regression,
     adaptive,
     margin,
+    multiclass,
     probabilistic,
     robust,
     likelihood,
@@ -41,6 +47,9 @@ _MODULES = (
 
 ZOO: dict[str, ZooLoss] = {loss.name: loss for module in _MODULES for loss in module.LOSSES}
 """Every loss by its name, branch by branch."""
+
+TASK_VIEWS = tuple(dict.fromkeys(view for loss in ZOO.values() for view in views_of(loss)))
+"""Names of the views of tasks that losses of the zoo can train."""
 
 _SHOWN = 8
 """How many names the error for an unknown one lists."""
@@ -91,33 +100,68 @@ def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
     return entry, given
 
 
+def spelled(entry: ZooLoss, given: Mapping[str, float]) -> str:
+    """Writes a loss with parameters as `read` takes it, one way for all that mean the same.
+
+    Args:
+        entry: the loss.
+        given: parameters; those that are the defaults are left out.
+
+    Raises:
+        InvalidInputError: a parameter is unknown or out of its range.
+    """
+    values = entry.values(given)
+    changed = {
+        key: values[key] for key, default in entry.defaults.items() if values[key] != default
+    }
+    return ":".join([entry.name, *(f"{key}={number(value)}" for key, value in changed.items())])
+
+
 def _example(entry: ZooLoss) -> str:
     return "".join(f":{one.name}={one.default:g}" for one in entry.parameters)
 
 
 def select(
-    branch: str | None = None, kind: str | None = None, properties: frozenset[str] = frozenset()
+    branch: str | None = None,
+    kind: str | None = None,
+    properties: frozenset[str] = frozenset(),
+    view: str | None = None,
+    text: str = "",
 ) -> tuple[ZooLoss, ...]:
-    """Lists the losses of a branch, of a kind of inputs, and with all the properties given.
+    """Lists the losses that have all that is asked for.
+
+    Args:
+        branch: of the taxonomy.
+        kind: name of what they take.
+        properties: all of which hold.
+        view: name of the view of tasks that they can train.
+        text: part of the name or of an alias.
+
+    Case, spaces and hyphens do not matter.
 
     Raises:
-        InvalidInputError: there is no such branch, kind or property.
+        InvalidInputError: there is no such branch, kind, property or view.
     """
-    if branch is not None and branch not in BRANCHES:
-        raise unknown_name("branch", branch, BRANCHES)
-    kinds = {loss.kind for loss in ZOO.values()}
-    if kind is not None and kind not in kinds:
-        raise unknown_name("kind of inputs", kind, kinds)
-    for name in properties:
-        if name not in PROPERTIES:
-            raise unknown_name("property", name, PROPERTIES)
+    kinds = [kind for kind in KINDS if any(loss.kind == kind for loss in ZOO.values())]
+    branch = _one_of("branch", branch, BRANCHES)
+    kind = _one_of("kind of inputs", kind, kinds)
+    view = _one_of("view", view, TASK_VIEWS)
+    wanted = {_one_of("property", name, PROPERTIES) for name in properties}
     return tuple(
         loss
         for loss in ZOO.values()
         if branch in (None, loss.branch)
         and kind in (None, loss.kind)
-        and properties <= loss.properties
+        and wanted <= loss.properties
+        and (view is None or view in views_of(loss))
+        and any(_canonical(text) in name for name in (loss.name, *loss.aliases))
     )
+
+
+def _one_of(what: str, name: str | None, choices: Collection[str]) -> str | None:
+    if name is None or _canonical(name) in choices:
+        return None if name is None else _canonical(name)
+    raise unknown_name(what, name, choices)
 
 
 def names(branch: str | None = None) -> tuple[str, ...]:

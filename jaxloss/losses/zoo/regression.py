@@ -4,8 +4,11 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, root_mean_square
+from jaxloss.losses.zoo import formulas
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, root_mean_square
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import PROBABILITIES, SHARE
+from jaxloss.losses.zoo.writing import EVERYWHERE, ExpressionForm
 
 _SURVEY = "https://arxiv.org/abs/2301.05579"
 
@@ -35,7 +38,8 @@ def root_mean_squared_error(
 
     At the target, where the root has no slope, the gradient is 0.
     """
-    return root_mean_square(predictions - fitted(predictions, targets), axis, where)
+    predictions, targets = kept_pair(predictions, targets, where)
+    return root_mean_square(predictions - targets, axis, where)
 
 
 def squared_log_error(predictions: Values, targets: Values) -> Values:
@@ -50,9 +54,8 @@ def root_mean_squared_log_error(
     where: Where = None,
 ) -> Float[Array, "..."]:
     """Computes the root mean squared error of ln(1 + value) over ``axis``, for values from 0 on."""
-    return root_mean_square(
-        jnp.log1p(predictions) - jnp.log1p(fitted(predictions, targets)), axis, where
-    )
+    predictions, targets = kept_pair(predictions, targets, where)
+    return root_mean_square(jnp.log1p(predictions) - jnp.log1p(targets), axis, where)
 
 
 def huber(predictions: Values, targets: Values, delta: float = 1.0) -> Values:
@@ -77,6 +80,7 @@ def quantile(predictions: Values, targets: Values, tau: float = 0.5) -> Values:
     return jnp.maximum(tau * missing, (tau - 1.0) * missing)
 
 
+_MISSING = f"{PROBABILITIES} - y"
 _WELL = frozenset({"nonnegative", "zero_at_target", "minimum_at_target", "symmetric"})
 _ROBUST = _WELL | {"convex", "bounded_gradient"}
 _ZERO = "0 at f = y"
@@ -91,8 +95,7 @@ LOSSES = (
         _SURVEY,
         "none: it falls without end with f",
         aliases=("mean_bias_error", "bias_error"),
-        form="f - y",
-        view="identity",
+        forms=(ExpressionForm(EVERYWHERE, "f - y"),),
         properties=frozenset(
             {
                 "zero_at_target",
@@ -113,8 +116,10 @@ LOSSES = (
         "https://doi.org/10.1609/aaai.v31i1.10894 (as a loss for noisy labels)",
         _ZERO,
         aliases=("mean_absolute_error", "absolute_error", "l1"),
-        form="abs(f - y)",
-        view="identity",
+        forms=(
+            ExpressionForm(EVERYWHERE, "abs(f - y)"),
+            ExpressionForm(("logits",), f"abs({_MISSING})"),
+        ),
         properties=_ROBUST | {"noise_tolerant"},
     ),
     ZooLoss(
@@ -126,8 +131,11 @@ LOSSES = (
         _SURVEY,
         _ZERO,
         aliases=("mean_squared_error", "squared_error", "l2", "brier"),
-        form="square(f - y)",
-        view="identity",
+        forms=(
+            ExpressionForm(EVERYWHERE, "square(f - y)"),
+            ExpressionForm(("logits",), f"({_MISSING})*({_MISSING})"),
+        ),
+        optax="squared_error",
         properties=_WELL | {"convex", "smooth", "proper"},
     ),
     ZooLoss(
@@ -139,6 +147,7 @@ LOSSES = (
         _SURVEY,
         _ZERO,
         aliases=("root_mean_squared_error",),
+        forms=(ExpressionForm(("logits",), f"{SHARE}*sqrt({SHARE}*dot({_MISSING}, {_MISSING}))"),),
         properties=_ROBUST,
     ),
     ZooLoss(
@@ -150,8 +159,7 @@ LOSSES = (
         _SURVEY,
         _ZERO,
         aliases=("mean_squared_log_error", "squared_log_error"),
-        form="square(log(1 + f) - log(1 + y))",
-        view="identity",
+        forms=(ExpressionForm(("identity",), "square(log(1 + f) - log(1 + y))"),),
         properties=frozenset({"nonnegative", "zero_at_target", "minimum_at_target", "smooth"}),
     ),
     ZooLoss(
@@ -180,9 +188,8 @@ LOSSES = (
         parameters=(
             Parameter("delta", 1.0, 1e-3, 1e3, "errors beyond it count linearly", "optax"),
         ),
-        form="0.5*square(min(abs(f - y), {delta}))"
-        " + {delta}*(abs(f - y) - min(abs(f - y), {delta}))",
-        view="identity",
+        forms=(ExpressionForm(EVERYWHERE, formulas.huber),),
+        optax="huber_loss",
         properties=_ROBUST | {"smooth", "proper"},
     ),
     ZooLoss(
@@ -197,8 +204,7 @@ LOSSES = (
         parameters=(
             Parameter("beta", 1.0, 1e-3, 1e3, "errors beyond it count linearly", "PyTorch"),
         ),
-        form="0.5*square(min(abs(f - y), 1)) + max(abs(f - y) - 1, 0)",
-        view="identity",
+        forms=(ExpressionForm(EVERYWHERE, formulas.smooth_l1),),
         properties=_ROBUST | {"smooth", "proper"},
     ),
     ZooLoss(
@@ -210,6 +216,9 @@ LOSSES = (
         "https://openreview.net/forum?id=rkglvsC9Ym",
         _ZERO,
         aliases=("logcosh",),
+        # cosh d = e^|d| / (1 + tanh |d|), where nothing grows.
+        forms=(ExpressionForm(EVERYWHERE, "abs(f - y) - log(1 + tanh(abs(f - y)))"),),
+        optax="log_cosh",
         properties=_ROBUST | {"smooth"},
     ),
     ZooLoss(
@@ -224,8 +233,7 @@ LOSSES = (
         parameters=(
             Parameter("tau", 0.5, 0.001, 0.999, "the quantile to predict", "the median; assumed"),
         ),
-        form="max({tau}*(y - f), ({tau} - 1)*(y - f))",
-        view="identity",
+        forms=(ExpressionForm(EVERYWHERE, "max({tau}*(y - f), ({tau} - 1)*(y - f))"),),
         properties=_ROBUST | {"noise_tolerant"},
     ),
 )

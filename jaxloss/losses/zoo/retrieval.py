@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxloss.errors import require
-from jaxloss.losses.zoo.arrays import safe_sqrt
+from jaxloss.losses.zoo.arrays import class_numbers, safe_sqrt
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Anchors = Float[Array, "classes features"]
@@ -39,6 +39,7 @@ def attractor(
     embeddings: Embeddings, classes: Int[Array, "*batch"], anchors: Anchors
 ) -> Float[Array, "*batch"]:
     """Computes half the squared distance to the class's anchor, one value for each example."""
+    classes = class_numbers(embeddings, classes)
     return 0.5 * jnp.sum(jnp.square(embeddings - anchors[classes]), -1)
 
 

@@ -3,15 +3,19 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxloss.losses.zoo import formulas
 from jaxloss.losses.zoo.arrays import (
     Values,
     Where,
+    allowed_classes,
     fitted,
     log_one_minus_softmax,
     log_softmax,
     total,
 )
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
+from jaxloss.losses.zoo.formulas import PROBABILITIES, SHARE
+from jaxloss.losses.zoo.writing import ExpressionForm
 
 _FLOOR = 1e-7
 """Smallest probability that Baikal divides by; the logarithm's guard in EvoMAL's code."""
@@ -74,8 +78,7 @@ def sparse_label_smoothing(
     # −Σ y·[(1 − ξ + ξ/C)·ln f + ξ(C − 1)/C·ln((1 − f)/(C − 1))], from E[ln f] ≈ ln E[f] over the
     # wrong classes.
     labels = fitted(logits, labels)
-    allowed = jnp.ones_like(logits) if where is None else jnp.broadcast_to(where, logits.shape)
-    classes = jnp.sum(allowed, axis, keepdims=True, dtype=logits.dtype)
+    classes = allowed_classes(logits, axis, where)
     wrong = xi * (classes - 1.0) / classes
     log_f = log_softmax(logits, axis, where)
     share = log_one_minus_softmax(logits, axis, where) - jnp.log(jnp.maximum(classes - 1.0, 1.0))
@@ -155,6 +158,10 @@ LOSSES = (
         parameters=(
             Parameter("q", 0.7, 1e-3, 1.0, "0: cross-entropy, 1: absolute error", "the paper"),
         ),
+        forms=(
+            ExpressionForm(("softmax",), formulas.generalized_cross_entropy),
+            ExpressionForm(("logits",), formulas.generalized_cross_entropy_of_logits),
+        ),
         properties=_SURE | {"bounded"},
     ),
     ZooLoss(
@@ -172,8 +179,10 @@ LOSSES = (
             Parameter("beta", 1.0, 0.0, 100.0, "weight of the reverse", "the paper, CIFAR-10"),
             Parameter("log_zero", -4.0, -100.0, -1e-3, "A, what ln 0 counts as", "the paper"),
         ),
-        form="-{alpha}*y*log(f) - {beta}*{log_zero}*y*(1 - f)",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), formulas.symmetric_cross_entropy("f")),
+            ExpressionForm(("logits",), formulas.symmetric_cross_entropy(PROBABILITIES)),
+        ),
         properties=_SURE,
     ),
     ZooLoss(
@@ -188,6 +197,13 @@ LOSSES = (
         aliases=("sparselsr", "sparse_label_smoothing"),
         parameters=(
             Parameter("xi", 0.1, 0.0, 0.999, "share of the uniform distribution", "assumed"),
+        ),
+        forms=(
+            ExpressionForm(
+                ("logits",),
+                f"-y*((1 - {{xi}} + {{xi}}*{SHARE})*log({PROBABILITIES}) + {{xi}}*(1 - {SHARE})"
+                f"*(log(1 - {PROBABILITIES}) - log(ratio(1, {SHARE}) - 1)))",
+            ),
         ),
         properties=_SURE,
     ),
@@ -204,8 +220,10 @@ LOSSES = (
             Parameter("phi_0", 1.0, 1e-3, 1e3, "height", "assumed"),
             Parameter("phi_1", 1.1, 1e-3, 1e3, "one over the best probability", "assumed"),
         ),
-        form="{phi_0}*y*abs(log({phi_1}*f))",
-        view="softmax",
+        forms=(
+            ExpressionForm(("softmax",), formulas.absolute_cross_entropy("f")),
+            ExpressionForm(("logits",), formulas.absolute_cross_entropy(PROBABILITIES)),
+        ),
         properties=frozenset({"nonnegative", "bounded_gradient"}),
     ),
     ZooLoss(
@@ -222,6 +240,7 @@ LOSSES = (
             Parameter("w_1", 1.0, 1e-3, 100.0, "factor within the logarithm", "the paper"),
             Parameter("w_2", 1.0, 0.0, 100.0, "weight of the quotient", "the paper"),
         ),
+        forms=(ExpressionForm(("logits",), formulas.baikal),),
         properties=frozenset({"nonnegative"}),
     ),
     ZooLoss(
@@ -238,6 +257,7 @@ LOSSES = (
             Parameter("lambda_0", 1.0, 0.0, 1e3, "steepness of the margin of label 0", "assumed"),
             Parameter("lambda_1", 1.0, 0.0, 1e3, "steepness of the margin of label 1", "assumed"),
         ),
+        forms=(ExpressionForm(("sigmoid", "softmax"), formulas.xtreme_margin),),
         properties=frozenset({"nonnegative", "minimum_at_target", "bounded", "bounded_gradient"}),
     ),
 )

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Where, fitted, mean, total
+from jaxloss.losses.zoo.arrays import Axis, Where, kept_pair, mean, total
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Maps = Float[Array, "..."]
@@ -38,13 +38,27 @@ def tversky(
         axis: the pixels' axes.
         where: which pixels count.
     """
-    masks, probabilities = fitted(logits, masks), jax.nn.sigmoid(logits)
-    # 1 − (TP + s)/(TP + α·FP + β·FN + s), as one quotient that loses no digits when they agree.
-    hits = total(probabilities * masks, axis, where)
-    false_positives = total(probabilities * (1.0 - masks), axis, where)
-    false_negatives = total(jax.nn.sigmoid(-logits) * masks, axis, where)
-    errors = alpha * false_positives + beta * false_negatives
-    return errors / (hits + errors + smooth)
+    logits, masks = kept_pair(logits, masks, where)
+    if where is not None:
+        # A pixel outside the mask with a probability of 0 adds nothing to any sum.
+        logits = jnp.where(where, logits, jnp.finfo(logits.dtype).min)
+    # 1 − (TP + s)/(TP + α·FP + β·FN + s), for one class in an axis of its own.
+    examples = tuple(_flat(values, axis) for values in (logits, masks))
+    values = optax.losses.dice_loss(
+        *(values.reshape(-1, values.shape[-1], 1) for values in examples),
+        smooth=smooth,
+        alpha=alpha,
+        beta=beta,
+        reduction="sum",
+    )
+    return values.reshape(examples[0].shape[:-1])
+
+
+def _flat(values: Maps, axis: Axis) -> Maps:
+    """Puts the axes into one, the last."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    moved = jnp.moveaxis(values, axes, tuple(range(-len(axes), 0)))
+    return moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
 
 
 def dice(
@@ -78,7 +92,7 @@ def progressive_self_guided(
     The prediction also has to fit the part of the mask that it reaches itself when grown by one
     pixel; as it grows, so does that part.
     """
-    masks = fitted(logits, masks)
+    logits, masks = kept_pair(logits, masks, where)
     leading = (1,) * (logits.ndim - 2)
     hidden = jnp.finfo(logits.dtype).min
     grown = jax.lax.reduce_window(
@@ -107,6 +121,7 @@ LOSSES = (
         "https://arxiv.org/abs/1606.04797",
         "0 in the limit p = g",
         aliases=("dice_loss", "soft_dice", "f1"),
+        optax="binary_dice_loss",
         parameters=(_SMOOTH,),
         properties=_OVERLAP,
     ),
@@ -120,6 +135,7 @@ LOSSES = (
         "https://arxiv.org/abs/1706.05721",
         "0 in the limit p = g",
         aliases=("tversky_loss",),
+        optax="dice_loss",
         parameters=(
             Parameter("alpha", 0.3, 0.0, 10.0, "weight of false positives", "the paper's best"),
             Parameter("beta", 0.7, 0.0, 10.0, "weight of false negatives", "the paper's best"),

@@ -179,6 +179,8 @@ def _unfit(entry: ZooLoss, view: str) -> str | None:
         return _USES["generative"]
     if view not in _WAYS[entry.kind][0]:
         return f"it fits tasks of view {' or '.join(_WAYS[entry.kind][0])}"
+    if entry.name == "cosine" and view == "sigmoid":
+        return "it compares directions, and one output has none"
     return None
 
 

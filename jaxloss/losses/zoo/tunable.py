@@ -76,7 +76,7 @@ class ZooBinding:
     """Binds a loss of the zoo to parameters that may be traced; equal by value.
 
     Attributes:
-        loss: the loss with its default parameters.
+        loss: the loss with all its parameters.
         names: the parameters that are given instead, in order.
     """
 
@@ -97,23 +97,28 @@ class ZooBinding:
         return loss
 
 
-def tunable(entry: ZooLoss, view: str) -> TunableLoss:
+def tunable(entry: ZooLoss, view: str, **parameters: float) -> TunableLoss:
     """Makes a loss of the zoo a training loss whose parameters can be tuned.
 
     Args:
         entry: the loss.
         view: the view of the task, as for `as_task_loss`.
+        **parameters: where tuning starts, perhaps outside of the range that it then looks through;
+            the others start from their defaults.
 
     Returns:
-        The loss and the ranges of what is tuned of it; the other parameters keep their defaults.
+        The loss and the ranges of what is tuned of it; what is not tuned keeps the parameters given
+        or its defaults.
 
     Raises:
-        InvalidInputError: the view is unknown, or the loss does not fit, and why.
+        InvalidInputError: the view or a parameter is unknown, or the loss does not fit, and why.
     """
+    loss = as_task_loss(entry, view, **parameters)
+    starts = dict(loss.parameters)
     ranges = tuple(
-        ParameterRange(one.name, one.default, *RANGES[entry.name, one.name])
-        for one in entry.parameters
-        if (entry.name, one.name) in RANGES
+        ParameterRange(name, starts[name], *RANGES[entry.name, name])
+        for name in entry.defaults
+        if (entry.name, name) in RANGES
     )
-    binding = ZooBinding(as_task_loss(entry, view), tuple(one.name for one in ranges))
+    binding = ZooBinding(loss, tuple(one.name for one in ranges))
     return TunableLoss(binding, ranges)

@@ -18,7 +18,8 @@ class Row(NamedTuple):
     """What is compared: a method that learns losses, or a hand-made loss.
 
     Attributes:
-        name: of the method, or of the loss in the zoo.
+        name: of the method, or of the loss in the zoo, with its parameters where they are not the
+            defaults: ``huber:delta=0.5``.
         learned: whether it is a method.
     """
 

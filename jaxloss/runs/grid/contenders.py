@@ -23,7 +23,7 @@ class Unfit(NamedTuple):
 
 
 class HandMade(NamedTuple):
-    """A loss that is trained as it is, and tuned with its own parameters."""
+    """A loss that is trained as it is, and tuned with its own parameters, starting from them."""
 
     loss: ExampleLoss
     tunable: TunableLoss
@@ -45,8 +45,9 @@ def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
         if row.learned:
             own = widened(settings.search(row.name), settings.budget)
             return Searching(method_named(row.name).make(task, own), own)
-        entry, view = zoo.get(row.name), task.view.name
-        return HandMade(zoo.as_task_loss(entry, view), tunable(entry, view))
+        (entry, parameters), view = zoo.read(row.name), task.view.name
+        loss = zoo.as_task_loss(entry, view, **parameters)
+        return HandMade(loss, tunable(entry, view, **parameters))
     except InvalidInputError as error:
         if row.name == task.task_loss_name:
             return HandMade(task.task_loss, fixed(task.task_loss))

@@ -1,4 +1,4 @@
-"""Names of rows as a person writes them: methods, losses with their aliases, and shortcuts."""
+"""Names of rows as a person writes them: methods, losses with aliases and parameters, shortcuts."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -42,14 +42,26 @@ def method_name(name: Any, methods: Collection[str]) -> str:
 
 
 def loss_name(name: Any, losses: Collection[str]) -> str:
-    """Reads the name or an alias of a loss; raises `InvalidInputError` if there is none."""
+    """Reads a hand-made loss: its name or an alias, perhaps with parameters.
+
+    Args:
+        name: ``"huber"`` or ``"huber:delta=0.5"``.
+        losses: names of those that can be compared.
+
+    Returns:
+        The loss spelled one way, so that equal rows have equal names.
+
+    Raises:
+        InvalidInputError: there is no such loss or parameter, or a value is out of its range.
+    """
     converted(name, str, "each of losses")
     if name in losses:
         return name
+    first = name.partition(":")[0]
     try:
-        canonical = zoo.get(name).name
+        canonical = zoo.get(first).name
     except InvalidInputError:
-        canonical = name
+        canonical = first
     if canonical not in losses:
         raise unknown_name("loss", name, losses)
-    return canonical
+    return zoo.spelled(*zoo.read(name))

@@ -37,7 +37,8 @@ class GridSettings:
     methods: tuple[str, ...] = field(default_factory=lambda: tuple(METHODS))
     """Methods that learn losses."""
     losses: tuple[str, ...] = RIVALS
-    """Hand-made losses, by their names in the zoo."""
+    """Hand-made losses, by their names in the zoo, perhaps with parameters that tuning starts from:
+    ``huber:delta=0.5``."""
     tasks: tuple[ProblemSpec, ...] = tuple(map(ProblemSpec, TASKS))
     """Data, each with its noise, splits and metric."""
     models: tuple[str, ...] = (TaskSettings().model,)
@@ -125,7 +126,8 @@ def grid_settings(
             ``budget`` changes single numbers of the preset's, and ``settings`` does so for
             methods: ``{"evomal": {"population": 16, "fitness.steps": 100}}``.
         methods: methods that exist.
-        losses: hand-made losses that can be compared; aliases in the zoo serve too.
+        losses: hand-made losses that can be compared; aliases in the zoo serve too, and so do
+            names with parameters.
 
     Raises:
         InvalidInputError: says which entry cannot be used, and the nearest one that can.

@@ -1,15 +1,11 @@
 """How each property of a loss is looked for, in double precision."""
 
-import functools
 import itertools
 from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
-from zoo_inputs import MANY, WHOLE, program, replaced, slopes
-from zoo_inputs import drawn as newly_drawn
+import scipy.special
+from zoo_inputs import MANY, WHOLE, Inputs, drawn, evaluated, replaced
 
 from jaxloss import zoo
 from jaxloss.losses.zoo import ZooLoss
@@ -29,26 +25,23 @@ TARGETED = (
 )
 """Kinds whose predictions can be the targets themselves."""
 MIRRORED = ("real", "vectors", "score", "logit")
+LINE = 30
+"""Places on a line where examples belong together."""
 SIMPLEX = ("real", "logits", "logits_and_classes", "log_probabilities", "energies")
 SIMPLEX += ("log_probabilities_and_classes", "logit", "vectors")
 """Kinds that know class probabilities."""
 
 
-@functools.cache
-def drawn(kind: str, seed: int = 0) -> tuple[Array, ...]:
-    return newly_drawn(kind, seed=seed)
+def values(entry: ZooLoss, inputs: Inputs) -> np.ndarray:
+    return evaluated(entry.name, *inputs)[0]
 
 
-def values(entry: ZooLoss, inputs: tuple[Array, ...]) -> np.ndarray:
-    return np.asarray(program(entry.name)(*inputs)[0])
-
-
-def predictions(entry: ZooLoss, inputs: tuple[Array, ...]) -> list[Array]:
+def predictions(entry: ZooLoss, inputs: Inputs) -> list[np.ndarray]:
     return [inputs[place] for place in entry.inputs.predictions]
 
 
-def scaled(entry: ZooLoss, scale: float, seed: int = 0) -> tuple[Array, ...]:
-    inputs = drawn(entry.kind, seed)
+def scaled(entry: ZooLoss, scale: float, seed: int = 0) -> Inputs:
+    inputs = drawn(entry.kind, seed=seed)
     if entry.kind in UNSCALED:
         return inputs
     return replaced(entry, inputs, *(scale * part for part in predictions(entry, inputs)))
@@ -66,7 +59,7 @@ def everywhere(entry: ZooLoss) -> np.ndarray:
     return np.concatenate([values(entry, inputs).ravel() for inputs in found])
 
 
-def one_scaled(entry: ZooLoss, scale: float) -> list[tuple[Array, ...]]:
+def one_scaled(entry: ZooLoss, scale: float) -> list[Inputs]:
     """Inputs with one prediction scaled, for each prediction."""
     inputs = drawn(entry.kind)
     return [
@@ -79,10 +72,10 @@ def nonnegative(entry: ZooLoss) -> bool:
     return bool(np.all(everywhere(entry) >= -1e-9))
 
 
-def perfect(entry: ZooLoss) -> tuple[Array, ...]:
+def perfect(entry: ZooLoss) -> Inputs:
     """Inputs whose predictions are the targets."""
     inputs = drawn(entry.kind)
-    target = jnp.log(inputs[1]) if entry.kind == "log_probabilities" else inputs[1]
+    target = np.log(inputs[1]) if entry.kind == "log_probabilities" else inputs[1]
     return replaced(entry, inputs, target)
 
 
@@ -92,7 +85,7 @@ def zero_at_target(entry: ZooLoss) -> bool:
 
 def minimum_at_target(entry: ZooLoss) -> bool:
     best, inputs = values(entry, perfect(entry)), drawn(entry.kind)
-    others = [drawn(entry.kind, seed)[0] for seed in range(1, 6)]
+    others = [drawn(entry.kind, seed=seed)[0] for seed in range(1, 6)]
     if entry.kind not in UNSCALED:
         others += [scale * inputs[1] for scale in (0.5, 1.1, 100.0)]
     found = [values(entry, replaced(entry, inputs, other)) for other in others]
@@ -134,32 +127,32 @@ def bounded(entry: ZooLoss) -> bool:
 
 def bounded_gradient(entry: ZooLoss) -> bool:
     def steepest(scale: float) -> float:
-        gradients = program(entry.name)(*scaled(entry, scale))[1]
-        return max(float(jnp.max(jnp.abs(gradient))) for gradient in gradients)
+        gradients = evaluated(entry.name, *scaled(entry, scale))[1]
+        return max(float(np.max(np.abs(gradient))) for gradient in gradients)
 
     return max(steepest(scale) for scale in (1e-4, 10.0, 1e2, 1e5)) <= 10 * max(steepest(1.0), 0.1)
 
 
-@functools.cache
-def along(name: str) -> Callable[..., tuple[Array, ...]]:
-    """The gradients of batches side by side."""
-    entry = zoo.get(name)
-    return jax.jit(jax.vmap(lambda *inputs: slopes(entry, inputs)))
-
-
 def jump(entry: ZooLoss, seed: int, step: float) -> float:
     """The largest change of the gradient between neighbours on a line through the predictions."""
-    alone = entry.kind not in WHOLE
-    parts = [array[0] if alone else array for array in drawn(entry.kind, seed)]
-    inputs = tuple(jnp.broadcast_to(part, (MANY, *part.shape)) for part in parts)
+    together = entry.kind in WHOLE
+    count = LINE if together else MANY
+    parts = [array if together else array[:1] for array in drawn(entry.kind, seed=seed)]
     generator = np.random.default_rng(seed)
-    moved = []
-    for part in predictions(entry, inputs):
-        distances = (jnp.arange(MANY) * step).reshape(-1, *[1] * (part.ndim - 1))
-        moved.append(part + distances * generator.normal(size=(1, *part.shape[1:])))
-    inputs = replaced(entry, inputs, *moved)
-    gradients = program(entry.name)(*inputs)[1] if alone else along(entry.name)(*inputs)
-    return max(float(jnp.max(jnp.abs(jnp.diff(part, axis=0)))) for part in gradients)
+    ways = [generator.normal(size=part.shape) for part in predictions(entry, tuple(parts))]
+
+    def at(distances: np.ndarray) -> tuple[np.ndarray, ...]:
+        moved = [
+            part + distances.reshape(-1, *[1] * (part.ndim - 1)) * way
+            for part, way in zip(predictions(entry, tuple(parts)), ways, strict=True)
+        ]
+        inputs = tuple(np.repeat(part, len(distances), axis=0) for part in parts)
+        return evaluated(entry.name, *replaced(entry, inputs, *moved))[1]
+
+    if not together:
+        return max(np.max(np.abs(np.diff(part, axis=0))) for part in at(np.arange(count) * step))
+    line = [at(np.array([place * step])) for place in range(count)]
+    return max(np.max(np.abs(np.diff(part, axis=0))) for part in zip(*line, strict=True))
 
 
 def proper(entry: ZooLoss) -> bool:
@@ -172,37 +165,52 @@ def proper(entry: ZooLoss) -> bool:
 
 
 def best_at(entry: ZooLoss, probabilities: np.ndarray) -> bool:
-    expected = jax.jit(
-        jax.value_and_grad(lambda logits: jnp.dot(probabilities, by_class(entry, logits)))
-    )
-    best = jnp.log(probabilities)
-    least, gradient = expected(best)
+    best = np.log(probabilities)
     generator = np.random.default_rng(0)
-    others = [expected(best + generator.normal(size=best.shape))[0] for _ in range(8)]
-    return bool(np.allclose(gradient, 0.0, atol=1e-9) and min(others) > least)
+    others = best + generator.normal(size=(8, len(best)))
+    step = 1e-5 * np.concatenate([np.eye(len(best)), -np.eye(len(best))])
+    expected = by_class(entry, np.concatenate([[best], best + step, others])) @ probabilities
+    least, near, far = expected[0], expected[1 : 1 + len(step)], expected[1 + len(step) :]
+    slopes = (near[: len(best)] - near[len(best) :]) / 2e-5
+    return bool(np.allclose(slopes, 0.0, atol=1e-8) and np.min(far) > least)
 
 
 def noise_tolerant(entry: ZooLoss) -> bool:
     classes = 2 if entry.kind == "logit" else 3
-    sums = jax.jit(jax.vmap(lambda logits: jnp.sum(by_class(entry, logits))))
-    found = sums(drawn("logits")[0][:5, :classes])
+    found = by_class(entry, drawn("logits")[0][:5, :classes]).sum(-1)
     return np.allclose(found, found[0], rtol=1e-9)
 
 
-def by_class(entry: ZooLoss, logits: Array) -> Array:
-    """The loss for each class that may be the true one, of one example's logits."""
+def by_class(entry: ZooLoss, logits: np.ndarray) -> np.ndarray:
+    """The loss of each row of logits, for each class that may be the true one."""
+    rows, classes = logits.shape
     if entry.kind == "logit":
-        return entry.function(logits[:1] - logits[1:] * jnp.ones(2), jnp.array([1.0, 0.0]))
+        scores = np.repeat(logits[:, :1] - logits[:, 1:], 2, axis=1)
+        return batched(entry, scores.ravel(), np.tile([1.0, 0.0], rows)).reshape(rows, 2)
     f = {
-        "real": jax.nn.softmax,
-        "vectors": jax.nn.softmax,
-        "energies": jnp.negative,
-        "log_probabilities": jax.nn.log_softmax,
-        "log_probabilities_and_classes": jax.nn.log_softmax,
-    }.get(entry.kind, lambda x: x)(logits)
-    labels = jnp.arange(3) if "and_classes" in entry.kind else jnp.eye(3)
-    found = entry.function(jnp.broadcast_to(f, (3, 3)), labels)
-    return found.sum(-1) if found.ndim == 2 else found
+        "real": lambda x: scipy.special.softmax(x, -1),
+        "vectors": lambda x: scipy.special.softmax(x, -1),
+        "energies": np.negative,
+        "log_probabilities": lambda x: scipy.special.log_softmax(x, -1),
+        "log_probabilities_and_classes": lambda x: scipy.special.log_softmax(x, -1),
+    }.get(entry.kind, lambda x: x)(np.repeat(logits, classes, axis=0))
+    if "and_classes" in entry.kind:
+        labels = np.tile(np.arange(classes), rows)
+    else:
+        labels = np.tile(np.eye(classes), (rows, 1))
+    if entry.kind == "real":
+        found = batched(entry, f.ravel(), labels.ravel()).reshape(f.shape).sum(-1)
+    else:
+        found = batched(entry, f, labels)
+    return found.reshape(rows, classes)
+
+
+def batched(entry: ZooLoss, *inputs: np.ndarray) -> np.ndarray:
+    """Values of any number of examples, in batches of the size that is compiled."""
+    count = len(inputs[0])
+    places = np.resize(np.arange(count), -(-count // MANY) * MANY).reshape(-1, MANY)
+    parts = [values(entry, tuple(array[part] for array in inputs)) for part in places]
+    return np.concatenate(parts)[:count]
 
 
 def unbounded_below(entry: ZooLoss) -> bool:
@@ -213,7 +221,8 @@ def unbounded_below(entry: ZooLoss) -> bool:
 
 
 def flat(entry: ZooLoss) -> bool:
-    return all(not np.any(part) for part in program(entry.name)(*drawn(entry.kind))[1])
+    found = (evaluated(entry.name, *scaled(entry, scale))[1] for scale in (0.1, 1.0))
+    return not any(np.any(part) for gradients in found for part in gradients)
 
 
 ALL = frozenset(zoo.KINDS)

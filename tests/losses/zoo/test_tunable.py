@@ -2,8 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.learning.compilation import jit_brief
 from jaxloss.losses import zoo
 from jaxloss.losses.binding import BoundLoss
 from jaxloss.losses.tunable import ParameterRange, fixed
@@ -49,25 +51,63 @@ def test_ranges_hold_the_default_and_only_what_is_allowed(pair: tuple[str, str])
     assert not log or low > 0
 
 
-@pytest.mark.parametrize("pair", RANGES)
-def test_a_traced_parameter_changes_the_gradient(pair: tuple[str, str]):
-    name, parameter = pair
+def rows_of(name: str, parameter: str) -> list[dict[str, float]]:
+    """The parameter at both ends of its range."""
     entry = zoo.get(name)
-    view = zoo.views_of(entry)[0]
-    loss, outputs = tunable(entry, view), 3 * OUTPUTS[view]
-    (own,) = [one for one in loss.parameters if one.name == parameter]
+    loss = tunable(entry, zoo.views_of(entry)[0])
     usual = {one.name: one.default for one in loss.parameters}
-    values = [{**usual, parameter: own.at(share)} for share in (0.0, 1.0)] + [usual]
+    (own,) = [one for one in loss.parameters if one.name == parameter]
+    return [{**usual, parameter: own.at(share)} for share in (0.0, 1.0)]
 
-    def slope(loss: BoundLoss) -> jax.Array:
-        return jax.grad(lambda outputs: jnp.sum(loss(outputs, TARGETS[view])))(outputs)
 
-    rows = jnp.array([list(one.values()) for one in values], jnp.float32)
-    found = jax.vmap(lambda row: slope(loss.bind(row)))(rows)
-    expected = [slope(zoo.as_task_loss(entry, view, **one)) for one in values]
-    np.testing.assert_allclose(found, np.stack(expected), rtol=1e-4, atol=1e-6)
+@pytest.fixture(scope="module")
+def slopes() -> dict[str, list[np.ndarray]]:
+    """The gradient at both ends of each range, with numbers that are traced and that are not."""
+
+    def slope(loss: BoundLoss, outputs: Array, targets: Array) -> Array:
+        return jax.grad(lambda outputs: jnp.sum(loss(outputs, targets)))(outputs)
+
+    def found(rows: dict[str, Array]) -> dict[str, list[Array]]:
+        both = {}
+        for name, parameter in RANGES:
+            entry, key = zoo.get(name), f"{name} {parameter}"
+            view = zoo.views_of(entry)[0]
+            loss, seen = tunable(entry, view), (3 * OUTPUTS[view], TARGETS[view])
+            fixed = [zoo.as_task_loss(entry, view, **row) for row in rows_of(name, parameter)]
+            both[key] = [
+                jax.vmap(lambda row, loss=loss, seen=seen: slope(loss.bind(row), *seen))(rows[key]),
+                jnp.stack([slope(one, *seen) for one in fixed]),
+            ]
+        return both
+
+    rows = {
+        f"{name} {parameter}": np.array(
+            [list(row.values()) for row in rows_of(name, parameter)], np.float32
+        )
+        for name, parameter in RANGES
+    }
+    return jax.tree.map(np.asarray, jit_brief(found)(rows))
+
+
+@pytest.mark.parametrize("pair", RANGES)
+def test_a_traced_parameter_changes_the_gradient(
+    slopes: dict[str, list[np.ndarray]], pair: tuple[str, str]
+):
+    found, expected = slopes[" ".join(pair)]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
     assert np.all(np.isfinite(found))
     assert not np.allclose(found[0], found[1], rtol=1e-2)
+
+
+def test_given_parameters_are_where_tuning_starts_and_what_is_kept():
+    entry = zoo.get("sce")
+    loss = tunable(entry, "softmax", alpha=0.5, log_zero=-6.0)
+    assert [(one.name, one.default) for one in loss.parameters] == [("alpha", 0.5), ("beta", 1.0)]
+    bound = loss.bind(jnp.array([0.5, 1.0]))(OUTPUTS["softmax"], TARGETS["softmax"])
+    usual = zoo.as_task_loss(entry, "softmax", alpha=0.5, log_zero=-6.0)
+    np.testing.assert_allclose(bound, usual(OUTPUTS["softmax"], TARGETS["softmax"]), rtol=1e-6)
+    with pytest.raises(InvalidInputError, match="alpha of symmetric_cross_entropy must be"):
+        tunable(entry, "softmax", alpha=-1.0)
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,42 @@ def test_a_learned_loss_can_be_used_elsewhere(compared: Compared) -> None:
     assert found.formula
 
 
+PARAMETERS: dict[str, Any] = {
+    "methods": [],
+    "losses": ["huber", "smooth_l1:beta=0.25"],
+    "tasks": [{"task": "diabetes", "task_loss": "Huber:delta=0.50"}],
+    "models": ["linear"],
+    "seeds": 1,
+    # One configuration alone: what tuning starts from.
+    "budget": {"trainings": 2, "steps": 10, "tuning_steps": 20},
+}
+
+
+def test_rows_with_parameters_train_with_them_and_tuning_starts_there(tmp_path: Path) -> None:
+    settings = grid_settings(PARAMETERS | {"out": str(tmp_path / "grid")})
+    result, printed = compare(settings)
+    assert "added    huber:delta=0.5: the usual loss" in printed
+    cells = {cell.row.name: found for cell, found in result.cells}
+    tuned = {name: found.tuned_training or {} for name, found in cells.items()}
+    assert {name: one["parameters"] for name, one in tuned.items()} == {
+        "huber": {"delta": 1.0},
+        "smooth_l1:beta=0.25": {"beta": 0.25},
+        "huber:delta=0.5": {"delta": 0.5},
+    }
+    assert cells["huber"].test != cells["huber:delta=0.5"].test
+    # Its tuning could choose the training as it is alone.
+    assert cells["huber:delta=0.5"].tuned_test == pytest.approx(cells["huber:delta=0.5"].test)
+    files = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "grid/cells").iterdir())
+    assert files == [
+        "huber-delta-0-5-diabetes-linear-seed0",
+        "huber-diabetes-linear-seed0",
+        "smooth_l1-beta-0-25-diabetes-linear-seed0",
+    ]
+    table = (tmp_path / "grid" / "table.tex").read_text()
+    assert r"smooth\_l1:beta=0.25" in table
+    assert "huber:delta=0.5, untuned" in (tmp_path / "grid" / "table.md").read_text()
+
+
 @pytest.fixture
 def cheap(tmp_path: Path) -> Iterator[GridSettings]:
     """A comparison whose search takes thirty steps in each of its generations."""

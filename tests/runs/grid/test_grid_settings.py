@@ -106,6 +106,15 @@ def test_flags_stand_over_the_file(tmp_path: Path) -> None:
         ({"methods": [3]}, "each of methods must be text, got 3"),
         ({"methods": ["evomal", "evomal"]}, "row 'evomal' is named twice"),
         ({"losses": ["mse", "squared_error"]}, "row 'mse' is named twice"),
+        (
+            {"losses": ["huber:delta=0.5", "Huber:delta=.50"]},
+            "row 'huber:delta=0.5' is named twice",
+        ),
+        ({"losses": ["huber", "huber:delta=1"]}, "row 'huber' is named twice"),
+        ({"losses": ["hubr:delta=1"]}, "unknown loss 'hubr:delta=1'.*first: huber"),
+        ({"losses": ["huber:dleta=1"]}, "unknown parameter of huber 'dleta'.*first: delta"),
+        ({"losses": ["huber:delta=-1"]}, "delta of huber must be a number from 0.001"),
+        ({"losses": ["huber:delta"]}, "parameters are written NAME=NUMBER, as in huber:delta=1"),
         ({"methods": [], "losses": []}, "at least one method or loss"),
         ({"tasks": []}, "at least one task"),
         ({"tasks": ["wine", "wine"]}, "task 'wine' is named twice"),
@@ -146,6 +155,8 @@ def test_only_the_given_names_count() -> None:
         grid_settings(SMALL, methods={"gp_lfl": METHODS["gp_lfl"]})
     with pytest.raises(InvalidInputError, match=r"unknown loss 'huber'.*first: focal"):
         grid_settings(SMALL | {"losses": ["huber"]}, losses=("focal",))
+    with pytest.raises(InvalidInputError, match=r"unknown loss 'huber:delta=2'.*first: focal"):
+        grid_settings(SMALL | {"losses": ["huber:delta=2"]}, losses=("focal",))
 
 
 def test_defaults_make_a_comparison() -> None:
@@ -167,6 +178,12 @@ def test_shortcuts_stand_for_names() -> None:
     assert "cross_entropy" in every
     # It compares embeddings, and no network's outputs with targets.
     assert "triplet" not in every
+
+
+def test_losses_may_have_parameters() -> None:
+    given = ["huber:delta=0.5", "huber", "SCE:beta=2:alpha=1", "mse"]
+    expected = ("huber:delta=0.5", "huber", "symmetric_cross_entropy:alpha=1:beta=2", "mse")
+    assert grid_settings(SMALL | {"losses": given}).losses == expected
 
 
 def test_one_optimizer_trains_everything() -> None:
@@ -198,6 +215,7 @@ def test_the_papers_grid_names_its_own_networks() -> None:
         {"preset": "paper", "transfer": True},
         SMALL
         | {
+            "losses": ["huber:delta=0.5", "mae"],
             "tasks": ["wine", {"task": "digits", "label_noise": 0.4, "name": "noisy"}],
             "models": ["linear", "mlp:8"],
             "budget": {"search_steps": None, "tuning_steps": 0},
@@ -260,6 +278,10 @@ def test_a_budget_leaves_procedures_as_they_are(method: str) -> None:
         (
             "digits+label_noise=0.4+split_seed=3",
             ProblemSpec("digits", TaskSettings(label_noise=0.4, split_seed=3)),
+        ),
+        (
+            "diabetes+task_loss=huber:delta=0.5",
+            ProblemSpec("diabetes", TaskSettings(task_loss="huber:delta=0.5")),
         ),
         ("a+b.csv+target=1", ProblemSpec("a+b.csv", TaskSettings(target="1"), "a+b")),
         ({"task": "wine", "kind": None}, ProblemSpec("wine")),

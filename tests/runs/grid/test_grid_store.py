@@ -9,6 +9,7 @@ import pytest
 from jaxloss import InvalidInputError
 from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.runs.grid.cells import Cell, CellResult, Row, cell_identity, identity_digest
+from jaxloss.runs.grid.names import loss_name
 from jaxloss.runs.grid.problems import ProblemSpec
 from jaxloss.runs.grid.store import (
     cell_path,
@@ -21,6 +22,9 @@ from jaxloss.runs.grid.store import (
 from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.tasks.registry import TaskSettings
 
+KEYS = {"revision", "row", "learned", "task", "problem", "seed", "search", "budget", "optimizer"}
+KEYS |= {"data"}
+"""What a cell's identity has always been made of."""
 QUICK = EvoMALSettings(population=16)
 CELL = Cell(Row("evomal", True), ProblemSpec("digits", TaskSettings(label_noise=0.4)), 3)
 RESULT = CellResult(
@@ -56,6 +60,7 @@ def test_what_was_written_is_found_again(tmp_path: Path) -> None:
     [
         identity(CELL._replace(seed=4)),
         identity(CELL._replace(row=Row("gp_lfl", True))),
+        identity(CELL._replace(row=Row("huber:delta=0.5", False)), None),
         identity(CELL._replace(problem=ProblemSpec("digits"))),
         identity(CELL._replace(problem=CELL.problem.with_model("linear", named=False))),
         identity(search=replace(QUICK, generations=7)),
@@ -72,6 +77,13 @@ def test_changed_settings_are_another_cell(tmp_path: Path, other: Any) -> None:
         RESULT,
         RESULT._replace(seconds=9.0),
     )
+
+
+def test_a_plain_row_keeps_the_identity_that_it_had_before_there_were_parameters() -> None:
+    row = Row(loss_name("Huber", ["huber"]), False)
+    found = identity(CELL._replace(row=row), None)
+    assert (found["row"], found["learned"], found["search"]) == ("huber", False, None)
+    assert set(found) == KEYS
 
 
 def test_a_name_decides_nothing() -> None:

@@ -1,0 +1,1 @@
+"""What ``jaxloss zoo`` shows: the list of hand-made losses, and a page on each."""
