@@ -144,6 +144,18 @@ def test_what_a_mask_hides_does_not_count(name: str, garbage: float):
         np.testing.assert_allclose(gradient[where], right.ravel(), rtol=1e-9, atol=1e-13)
 
 
+@pytest.mark.parametrize("name", MASKED)
+def test_an_example_of_which_nothing_counts_costs_a_finite_number(name: str):
+    entry = zoo.get(name)
+    inputs, where = hidden(entry, drawn(entry.kind), np.nan)
+    where[0] = False
+    values, gradients = jax.tree.map(np.asarray, masked(entry.kind)(where, *inputs)[name])
+    assert np.all(np.isfinite(values))
+    assert 0 <= values[0] <= 1
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient[0], 0.0)
+
+
 @functools.cache
 def with_axes(kind: str) -> dict[str, Any]:
     """Values and gradients of all losses of a kind that take an axis, with the batch last."""
