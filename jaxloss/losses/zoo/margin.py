@@ -218,6 +218,10 @@ LOSSES = (
         aliases=("cosine_distance",),
         forms=(ExpressionForm(("logits",), cosine_of_probabilities()),),
         optax="cosine_distance",
-        properties=frozenset({"nonnegative", "zero_at_target", "minimum_at_target", "bounded"}),
+        # Proper: of class probabilities and one-hot labels it is 1 less the spherical scoring rule,
+        # https://doi.org/10.1198/016214506000001437.
+        properties=frozenset(
+            {"nonnegative", "zero_at_target", "minimum_at_target", "bounded", "proper"}
+        ),
     ),
 )

@@ -28,7 +28,7 @@ MIRRORED = ("real", "vectors", "score", "logit")
 LINE = 30
 """Places on a line where examples belong together."""
 SIMPLEX = ("real", "logits", "logits_and_classes", "log_probabilities", "energies")
-SIMPLEX += ("log_probabilities_and_classes", "logit")
+SIMPLEX += ("log_probabilities_and_classes", "logit", "vectors")
 """Kinds that know class probabilities."""
 
 
@@ -157,6 +157,8 @@ def jump(entry: ZooLoss, seed: int, step: float) -> float:
 
 def proper(entry: ZooLoss) -> bool:
     """The expected loss has its minimum over logits where softmax is the class distribution."""
+    if entry.kind == "vectors" and "softmax" not in zoo.views_of(entry):
+        return False
     if entry.kind == "logit":
         return all(best_at(entry, np.array(p)) for p in ((0.6, 0.4), (0.97, 0.03)))
     return all(best_at(entry, np.array(p)) for p in ((0.55, 0.3, 0.15), (0.96, 0.03, 0.01)))
@@ -187,6 +189,7 @@ def by_class(entry: ZooLoss, logits: np.ndarray) -> np.ndarray:
         return batched(entry, scores.ravel(), np.tile([1.0, 0.0], rows)).reshape(rows, 2)
     f = {
         "real": lambda x: scipy.special.softmax(x, -1),
+        "vectors": lambda x: scipy.special.softmax(x, -1),
         "energies": np.negative,
         "log_probabilities": lambda x: scipy.special.log_softmax(x, -1),
         "log_probabilities_and_classes": lambda x: scipy.special.log_softmax(x, -1),
