@@ -156,7 +156,7 @@ def test_a_picture_is_drawn_and_replaces_the_one_before(printed: Printed, tmp_pa
         (["--property", "convex", "konvex"], "unknown property 'konvex'"),
         (["--view", "softmx"], "unknown view 'softmx'; valid, nearest first: softmax"),
         (["--search", "hubr"], "no name or alias of a loss holds 'hubr'; nearest first: huber"),
-        (["--branch", "margin", "--property", "proper"], "no loss has all of that"),
+        (["--branch", "boxes", "--property", "proper"], "no loss has all of that"),
         (["huber", "--branch", "margin"], "filters are for the list"),
         (["--picture", "x.png"], "name the loss whose curve --picture is to show"),
         (["huber", "--picture", "x.jpg"], "must name a .png file, got 'x.jpg'"),

@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console
 
+from jaxloss.commands.options import CONFIG
 from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.losses import zoo
 from jaxloss.losses.zoo import ZooLoss
@@ -58,7 +59,7 @@ def zoo_command(words: list[str]) -> None:
         InvalidInputError: a name, value or file cannot be used.
         SystemExit: an option cannot be read; tyro has said which.
     """
-    given = tyro.cli(ZooArguments, args=words, prog="jaxloss zoo")
+    given = tyro.cli(ZooArguments, args=words, prog="jaxloss zoo", config=CONFIG)
     filters = (given.branch, given.kind, given.view, given.search, *given.properties)
     if given.name is None:
         require(given.picture is None, "name the loss whose curve --picture is to show")

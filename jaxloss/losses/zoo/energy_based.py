@@ -49,7 +49,8 @@ def generalized_perceptron(
 ) -> Energies:
     """Computes E − the lowest energy of all answers."""
     right = _right(energies, answers, axis, where)
-    return right - _lowest(energies, axis, where)
+    # Below 0 only where no answer may be given.
+    return jnp.maximum(0.0, right - _lowest(energies, axis, where))
 
 
 def energy_hinge(

@@ -11,6 +11,7 @@ from jaxloss.losses.zoo.arrays import (
     fitted,
     log_one_minus_softmax,
     log_softmax,
+    mean,
     total,
 )
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
@@ -118,7 +119,7 @@ def baikal(
     labels = fitted(logits, labels)
     log_f = log_softmax(logits, axis, where)
     inverse = jnp.exp(-jnp.maximum(log_f, jnp.log(_FLOOR)))
-    return jnp.mean(w_2 * labels * inverse - w_0 * (jnp.log(w_1) + log_f), axis, where=where)
+    return mean(w_2 * labels * inverse - w_0 * (jnp.log(w_1) + log_f), axis, where)
 
 
 def xtreme_margin(

@@ -19,6 +19,33 @@ def test_names_and_aliases_are_unique():
     assert len(zoo.ZOO) == 84
 
 
+# The survey's list (https://arxiv.org/abs/2301.05579) and its neighbours, branch by branch.
+WANTED: dict[str, str] = {
+    "regression": "MBE MAE MSE RMSE MSLE RMSLE Huber smooth-L1 log-cosh quantile pinball Barron",
+    "margin": "zero-one hinge squared-hinge perceptron smoothed-hinge quadratically-smoothed-hinge"
+    " modified-Huber ramp cosine",
+    "probabilistic": "BCE CE sparse-CE NLL KL focal Poly-1 GCE SCE label-smoothing SparseLSR"
+    " Xtreme-Margin absolute-CE Baikal",
+    "generative": "reconstruction ELBO beta-VAE minimax-GAN minimax-GAN-generator"
+    " non-saturating-GAN LSGAN LSGAN-generator WGAN WGAN-generator WGAN-GP hinge-GAN"
+    " conditional-GAN-discriminator conditional-GAN-generator DDPM denoising-score-matching"
+    " flow-NLL",
+    "ranking": "pairwise-margin RankNet contrastive triplet N-pair NT-Xent ListNet softmax-ranking"
+    " ListMLE",
+    "energy": "energy generalized-perceptron energy-hinge energy-log MCE square-square"
+    " square-exponential energy-NLL minimum-empirical-error",
+    "segmentation": "Dice Tversky PSG",
+    "boxes": "IoU GIoU DIoU CIoU CSE-A-class CSE-A-box CSE-B-class CSE-B-box",
+    "retrieval": "CAM CAM-attractor CAM-repeller CAM-minimum-norm",
+}
+
+
+@pytest.mark.parametrize("branch", zoo.BRANCHES)
+def test_the_losses_that_people_know_are_there(branch: str):
+    for name in WANTED[branch].split():
+        assert zoo.get(name).branch == branch, name
+
+
 @EVERY
 def test_every_name_finds_its_loss(name: str):
     loss = zoo.ZOO[name]

@@ -1,6 +1,7 @@
 """Every loss of the zoo: shapes and types of what it takes and gives, axes and masks."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -101,13 +102,13 @@ def test_classes_are_whole_numbers():
             zoo.get(name).function(logits, np.argmax(labels, -1).astype(float))
 
 
-def hidden(entry: ZooLoss, inputs: Inputs) -> tuple[Inputs, np.ndarray]:
+def hidden(entry: ZooLoss, inputs: Inputs, garbage: float) -> tuple[Inputs, np.ndarray]:
     """Appends what a mask has to hide, on each axis that is not the batch's."""
     found = []
     for argument, array in zip(entry.inputs.arguments, inputs, strict=True):
         own = argument.shape not in ("[...]", "[..., 1]")
         pads = [(0, 0)] + [(0, int(own))] * (array.ndim - 1)
-        found.append(np.pad(array, pads, constant_values=np.nan if own else 0))
+        found.append(np.pad(array, pads, constant_values=garbage if own else 0))
     pads = [(0, 0)] + [(0, 1)] * (inputs[0].ndim - 1)
     return tuple(found), np.pad(np.full(inputs[0].shape, True), pads)
 
@@ -120,27 +121,39 @@ def turned(entry: ZooLoss, inputs: Inputs) -> tuple[Inputs, int | tuple[int, ...
 
 
 @functools.cache
-def with_masks(kind: str) -> dict[str, Any]:
-    """Values and gradients of all masked losses of a kind, with hidden elements that are NaN."""
+def masked(kind: str) -> Callable[..., dict[str, Any]]:
+    """Values and gradients of all losses of a kind that take a mask."""
     entries = [entry for entry in MEMBERS[kind] if entry.name in MASKED]
-    inputs, where = hidden(entries[0], drawn(kind))
 
     def found(where: Array, *inputs: Array) -> dict[str, Any]:
         return {entry.name: both(entry, *inputs, where=where) for entry in entries}
 
-    return jax.tree.map(np.asarray, jit_brief(found)(where, *inputs))
+    return jit_brief(found)
 
 
+@pytest.mark.parametrize("garbage", [np.nan, 7.0, -7.0])
 @pytest.mark.parametrize("name", MASKED)
-def test_what_a_mask_hides_does_not_count(name: str):
+def test_what_a_mask_hides_does_not_count(name: str, garbage: float):
     entry = zoo.get(name)
-    _, where = hidden(entry, drawn(entry.kind))
-    values, gradients = with_masks(entry.kind)[name]
+    inputs, where = hidden(entry, drawn(entry.kind), garbage)
+    values, gradients = jax.tree.map(np.asarray, masked(entry.kind)(where, *inputs)[name])
     expected_values, expected = evaluated(name, *drawn(entry.kind))
     np.testing.assert_allclose(values, expected_values, rtol=1e-10, atol=1e-14)
     for gradient, right in zip(gradients, expected, strict=True):
         np.testing.assert_array_equal(gradient[~where], 0.0)
         np.testing.assert_allclose(gradient[where], right.ravel(), rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_an_example_of_which_nothing_counts_costs_a_finite_number(name: str):
+    entry = zoo.get(name)
+    inputs, where = hidden(entry, drawn(entry.kind), np.nan)
+    where[0] = False
+    values, gradients = jax.tree.map(np.asarray, masked(entry.kind)(where, *inputs)[name])
+    assert np.all(np.isfinite(values))
+    assert 0 <= values[0] <= 1
+    for gradient in gradients:
+        np.testing.assert_array_equal(gradient[0], 0.0)
 
 
 @functools.cache
