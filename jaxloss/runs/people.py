@@ -11,12 +11,14 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.fitness import network_score
 from jaxloss.tasks.metrics import METRIC_NAMES
+from jaxloss.tasks.retrieval_scores import is_retrieval_score
 from jaxloss.tasks.task import Task
 
 
 def _is_own(task: Task) -> bool:
     built_in = {name for names in METRIC_NAMES.values() for name in names}
-    return task.metric.name.partition(":")[0] not in built_in
+    name = task.metric.name
+    return name.partition(":")[0] not in built_in and not is_retrieval_score(name)
 
 
 def require_working_metric(task: Task) -> None:

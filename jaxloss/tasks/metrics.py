@@ -68,10 +68,7 @@ _BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
     },
 }
 
-METRIC_NAMES: dict[str, tuple[str, ...]] = {
-    **{kind: tuple(table) for kind, table in _BUILT_IN.items()},
-    "retrieval": retrieval_scores.NAMES,
-}
+METRIC_NAMES = {kind: tuple(table) for kind, table in _BUILT_IN.items()}
 """The built-in metrics for each kind of task; any other is written ``module:function``."""
 
 DEFAULT_METRIC: dict[Kind, str] = {
@@ -109,18 +106,20 @@ def metric_named(
         f"metric direction must be 'lower' or 'higher', got {direction!r}",
     )
     family, colon, setting = spec.partition(":")
-    if kind == "retrieval" and retrieval_scores.is_retrieval_score(spec):
+    of_retrieval = retrieval_scores.is_retrieval_score(spec)
+    if kind == "retrieval" and of_retrieval:
         require(direction is None, f"metric {family!r} knows its own direction; give none")
         score = retrieval_scores.retrieval_score(spec)
         return Metric(spec, _guarded(score), higher_is_better=True)
-    built_in = any(family in names for names in METRIC_NAMES.values())
+    built_in = any(family in table for table in _BUILT_IN.values())
     if colon and not built_in:
         function = load_attribute(spec, "metric")
         require(callable(function), f"metric {spec!r} is no function of (predictions, targets)")
         return Metric(spec, _guarded(_on_host(function)), direction == "higher")
     if kind == "retrieval" or family not in _BUILT_IN[kind]:
-        reason = "is not for" if built_in else "is unknown; for"
-        choices = (*METRIC_NAMES[kind], "module:function")
+        reason = "is not for" if built_in or of_retrieval else "is unknown; for"
+        names = retrieval_scores.NAMES if kind == "retrieval" else METRIC_NAMES[kind]
+        choices = (*names, "module:function")
         raise InvalidInputError(
             f"metric {spec!r} {reason} {kind}; valid, nearest first: "
             f"{', '.join(nearest_first(family, choices))}"

@@ -41,7 +41,7 @@ def rows(
     losses: tuple[str, ...] = (CAM, *RIVALS, "cross_entropy"),
     model: str = "mlp:50-50",
     steps: int = 1000,
-    configurations: int = 32,
+    configurations: int = 24,
     seeds: int = 10,
     timed_steps: int = 300,
 ) -> list[dict[str, Any]]:
