@@ -38,7 +38,7 @@ def test_generations_of_24_run_in_one_program_and_can_be_resumed():
     state, _ = search.step(state)
     compiled = len(COMPILATIONS)
     rest = jax.tree.map(np.array, state._replace(key=None))
-    saved = rest._replace(key=jax.random.wrap_key_data(np.array(jax.random.key_data(state.key))))
+    saved = rest._replace(key=jax.random.wrap_key_data(jax.random.key_data(state.key).copy()))
     end, last = search.step(state)
     resumed, again = search.step(saved)
     assert len(COMPILATIONS) == compiled
