@@ -100,7 +100,7 @@ def test_losses_that_train_no_task_have_a_formula(run: Run):
         (["mse", "--to", "torch", "--out", "no/mse.py"], "there is no folder no"),
         (["mse", "--to", "torch", "--out", "."], ". is a folder"),
         (["triplet", "--to", "torch"], "these targets work: latex, stablehlo"),
-        (["log_cosh", "--to", "sympy"], "these targets work: optax, torch, latex, stablehlo, json"),
+        (["ciou", "--to", "sympy"], "these targets work: optax, torch, latex, stablehlo, json"),
         (["nothing.json", "--to", "torch"], "nothing.json cannot be read"),
     ],
 )

@@ -9,8 +9,8 @@ OFFLINE_RL = Part(
     "finite problems, rollouts for the pole. Goals: PFQL at least fitted Q in 8 of 10 problems of "
     "tabular, and an estimate no higher than the policy's true value in 95 % of starts. Fixed, by "
     "hand on other problems: one λ for all. Tuned: each method on ten other problems. A large λ "
-    "alone draws values of what is rare to 0, the lowest there is. VAFQL spends half of the data on "
-    "variances.",
+    "alone draws values of what is rare to 0, the lowest there is. VAFQL spends half of the data "
+    "on variances.",
     (
         Column("problem", "problem"),
         Column("network", "value function"),

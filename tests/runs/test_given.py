@@ -16,10 +16,11 @@ from jaxloss.runs.given import fitting_loss, given_loss, listed_losses
     [
         ("mae", "mae", ["identity", "softmax", "sigmoid"]),
         ("Huber:delta=0.5", "huber:delta=0.5", ["identity", "softmax", "sigmoid"]),
-        ("cross entropy", "cross_entropy", ["softmax"]),
+        ("cross entropy", "cross_entropy", ["softmax", "anchors"]),
         ("focal", "focal", ["sigmoid", "softmax"]),
         ("giou", "giou", ["boxes"]),
-        ("triplet", "triplet", []),
+        ("triplet", "triplet", ["anchors"]),
+        ("wgan_critic", "wgan_critic", []),
         ("y - f", "y - f", ["identity", "softmax", "sigmoid"]),
         ("f", "f", ["identity", "softmax", "sigmoid"]),
         ("-dot(y, log(softmax(x)))", "-dot(y, log(softmax(x)))", ["logits"]),
@@ -71,8 +72,8 @@ def test_what_names_no_loss_is_refused(text: str, view: str | None, message: str
 
 
 def test_a_loss_that_trains_nothing_has_no_first():
-    with pytest.raises(InvalidInputError, match="triplet trains no task"):
-        _ = given_loss("triplet").first
+    with pytest.raises(InvalidInputError, match="wgan_critic trains no task"):
+        _ = given_loss("wgan_critic").first
 
 
 def test_a_saved_loss_keeps_its_view(tmp_path: Path):

@@ -23,14 +23,6 @@ def probabilities(generator, rows: int, classes: int) -> np.ndarray:
     return np.concatenate([first, 1 - first.sum(1, keepdims=True)], axis=1).astype(np.float32)
 
 
-def as_embeddings(rows: np.ndarray) -> np.ndarray:
-    """Puts two class anchors after each embedding."""
-    own = np.asarray(rows, np.float32)[..., None, :]
-    anchors = np.eye(2, own.shape[-1], dtype=np.float32)
-    anchors = np.broadcast_to(anchors, (*own.shape[:-2], *anchors.shape))
-    return np.concatenate([own, anchors], axis=-2)
-
-
 def as_boxes(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners, corners + 1], axis=-1)
 
@@ -153,8 +145,6 @@ def test_no_prediction_that_is_not_finite_looks_good(name, kind, bad):
     predictions, targets = draw(2, 10, 2, absent=False)
     if kind == "boxes":
         targets = predictions = as_boxes(predictions)
-    elif kind == "retrieval":
-        predictions = as_embeddings(predictions)
     elif kind == "regression":
         predictions = predictions[:, 0]
     for position in (0, -1):
@@ -171,8 +161,6 @@ def test_metrics_map_over_predictions_without_implicit_promotion(name, kind):
     targets = jnp.asarray(drawn[0][1])
     if kind == "regression":
         predictions, targets = predictions[..., 0], targets.astype(jnp.float32)
-    if kind == "retrieval":
-        predictions = jnp.asarray(as_embeddings(np.asarray(predictions)))
     if kind == "boxes":
         predictions, targets = (
             jnp.asarray(as_boxes(np.asarray(predictions[..., :2]))),
@@ -190,12 +178,6 @@ def test_perfect_predictions_have_the_best_fitness(name, kind):
     targets = jnp.asarray([0, 1, 0, 1, 1])
     perfect = jax.nn.one_hot(targets, 2) if kind == "classification" else targets * 1.0
     other = 1 - perfect
-    if kind == "retrieval":
-        # Each class at one place; then two of a kind far apart, each among five of the other.
-        targets = jnp.asarray([0, 0, *[1] * 10])
-        perfect = jnp.asarray(as_embeddings(np.asarray(jax.nn.one_hot(targets, 2))))
-        places = [0.0, 100.0, *(end + step / 10 for end in (0, 100) for step in range(1, 6))]
-        other = jnp.asarray(as_embeddings(np.asarray([[place, 0.0] for place in places])))
     if kind == "boxes":
         targets = perfect = jnp.asarray([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 3.0, 5.0]])
         other = perfect + 1.0

@@ -177,7 +177,7 @@ def test_shortcuts_stand_for_names() -> None:
     assert every.count("mse") == 1
     assert "cross_entropy" in every
     # It compares embeddings, and no network's outputs with targets.
-    assert "triplet" not in every
+    assert "wgan_critic" not in every
 
 
 def test_losses_may_have_parameters() -> None:
