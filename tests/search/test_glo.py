@@ -11,7 +11,7 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.losses import TreeForm
+from jaxloss.losses import TreeForm, ZooForm
 from jaxloss.search import Info, Search
 from jaxloss.search.glo import GLOSettings, glo
 from jaxloss.symbols.variation import VariationSettings
@@ -125,7 +125,7 @@ def test_where_no_tree_survives_the_task_loss_is_handed_over():
     assert [info.trained for info in course.infos] == [0, 0, 0]
     assert all(info.best is None and info.best_fitness == np.inf for info in course.infos)
     assert course.search.front(course.states[-1]) == []
-    assert course.search.best(course.states[-1]).form.as_data() == {"name": "mse"}
+    assert course.search.best(course.states[-1]).form == ZooForm("mse", "identity")
 
 
 def test_without_generations_for_coefficients_a_tree_is_all():

@@ -36,9 +36,9 @@ def test_generations_of_24_run_in_one_program_and_can_be_resumed():
     # Values of policies over two stages.
     assert 0 < -info.best_fitness <= 2
     state, _ = search.step(state)
-    compiled = len(COMPILATIONS)
     rest = jax.tree.map(np.array, state._replace(key=None))
     saved = rest._replace(key=jax.random.wrap_key_data(jax.random.key_data(state.key).copy()))
+    compiled = len(COMPILATIONS)
     end, last = search.step(state)
     resumed, again = search.step(saved)
     assert len(COMPILATIONS) == compiled
