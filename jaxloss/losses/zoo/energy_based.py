@@ -48,9 +48,9 @@ def generalized_perceptron(
     energies: Energies, answers: Energies, axis: int = -1, where: Where = None
 ) -> Energies:
     """Computes E − the lowest energy of all answers."""
-    right = _right(energies, answers, axis, where)
-    # Below 0 only where no answer may be given.
-    return jnp.maximum(0.0, right - _lowest(energies, axis, where))
+    right, lowest = _right(energies, answers, axis, where), _lowest(energies, axis, where)
+    # Where no answer may be given there is no lowest energy.
+    return jnp.where(lowest < jnp.finfo(energies.dtype).max, right - lowest, 0.0)
 
 
 def energy_hinge(
