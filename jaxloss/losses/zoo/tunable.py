@@ -50,8 +50,8 @@ RANGES: dict[tuple[str, str], tuple[float, float, bool]] = {
     ("energy_nll", "beta"): (0.1, 10.0, _LOG),
     ("minimum_empirical_error", "beta"): (0.1, 10.0, _LOG),
     # A factor of 4 to both sides of the default: beyond it, anchors that start in their places are
-    # pushed so hard that usual learning rates diverge. Narrowed from 0.2 to 20 after a run on digits
-    # in which the wider range did worse; assumed.
+    # pushed so hard that usual learning rates diverge. Narrowed from 0.2 to 20 after a run on
+    # digits in which the wider range did worse; assumed.
     ("cam", "margin"): (0.5, 8.0, _LOG),
     # A decade to both sides of the default; assumed.
     ("contrastive", "margin"): (0.1, 10.0, _LOG),
