@@ -61,7 +61,7 @@ def test_splits_share_no_pixel_of_a_photograph():
 
 def test_an_unknown_split_is_refused_with_the_nearest_one():
     split: Any = "tests"
-    with pytest.raises(InvalidInputError, match="'tests'.*test"):
+    with pytest.raises(InvalidInputError, match=r"'tests'.*test"):
         compose_scenes(0, 1, split)
 
 
