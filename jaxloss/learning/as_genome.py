@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.views import VIEWS
 from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES, CLASS_PRIMITIVES
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.genome import Alphabet
@@ -64,7 +65,10 @@ def _with_numbers_as_weights(
     return tree.fold(terminal, lambda head, parts: Expression(head, tuple(parts))), renewed
 
 
-ROW_ALPHABETS = {"logits": Alphabet(CLASS_PRIMITIVES), "boxes": Alphabet(BOX_PRIMITIVES)}
+_WRITTEN = {"logits": Alphabet(CLASS_PRIMITIVES), "boxes": Alphabet(BOX_PRIMITIVES)}
+ROW_ALPHABETS = {
+    view.name: _WRITTEN[view.written] for view in VIEWS.values() if view.written in _WRITTEN
+}
 """What losses are made of that may hold primitives that are not elementwise, for each view."""
 
 

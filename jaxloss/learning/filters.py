@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Num, UInt32
 
 from jaxloss.errors import require
 from jaxloss.learning.fitness import scored
-from jaxloss.learning.inner import ExampleLoss
+from jaxloss.learning.inner import ExampleLoss, accompanied
 from jaxloss.tasks.task import Split, Task
 
 
@@ -55,6 +55,7 @@ def improvement(
         Fitness before minus fitness after; minus infinity if that is not finite.
     """
     adam = optax.adam(settings.learning_rate)
+    loss = accompanied(task.model, loss)
 
     def step(carry: tuple[Array, optax.OptState], _: None) -> tuple[tuple, None]:
         outputs, state = carry

@@ -73,6 +73,20 @@ def targets_of(model: Model, variables: Variables, split: Split) -> Num[Array, "
     return model.bootstrap(variables, split.inputs, split.targets)
 
 
+def accompanied(model: Model, loss: ExampleLoss) -> ExampleLoss:
+    """Adds the companion of a network to a loss, whose values may have further axes."""
+    companion = model.companion
+    if companion is None:
+        return loss
+
+    def whole(outputs: Array, targets: Array) -> Array:
+        values = loss(outputs, targets)
+        beside = companion(outputs, targets).astype(values.dtype)
+        return values + beside.reshape(-1, *(1,) * (values.ndim - 1))
+
+    return whole
+
+
 def training_step(
     model: Model,
     optimizer: optax.GradientTransformation,
@@ -81,7 +95,11 @@ def training_step(
     batch: Split,
     key: PRNGKeyArray,
 ) -> Learner:
-    """Takes one step down the mean loss over a batch; differentiable in what ``loss`` holds."""
+    """Takes one step down the mean loss over a batch; differentiable in what ``loss`` holds.
+
+    Where the network has a companion, the step is one down the sum of both.
+    """
+    loss = accompanied(model, loss)
     held = {name: part for name, part in learner.variables.items() if name != "params"}
     # Outside of what is differentiated: the step treats what the network bootstraps as data.
     targets = targets_of(model, learner.variables, batch)
@@ -225,7 +243,7 @@ def predict(
 def mean_loss(
     model: Model, loss: ExampleLoss, variables: Variables, split: Split, at_once: int = 1024
 ) -> Float[Array, "..."]:
-    """Computes a network's mean loss over a whole split, statistics held still.
+    """Computes a network's mean loss over a whole split, with its companion, statistics held still.
 
     It can be differentiated as often as the loss can. At most ``at_once`` examples go through the
     network together, and of them alone a derivative keeps what lies between the layers.
@@ -237,6 +255,7 @@ def mean_loss(
         split: the examples.
         at_once: examples in a block.
     """
+    loss = accompanied(model, loss)
     examples = split.inputs.shape[0]
     count = -(-examples // at_once)
     size = -(-examples // count)

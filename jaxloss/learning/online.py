@@ -16,6 +16,7 @@ from jaxloss.learning.inner import (
     Draws,
     ExampleLoss,
     Learner,
+    accompanied,
     batch_indices,
     draw,
     take,
@@ -113,7 +114,8 @@ def online_stepper(
             learner = training_step(task.model, inner, bind(params), state.learner, batch, noise)
             outputs, _ = task.model.apply(learner.variables, held_out.inputs, True, noise)
             targets = targets_of(task.model, learner.variables, held_out)
-            return jnp.mean(task.task_loss(outputs, targets)), learner
+            judged = accompanied(task.model, task.task_loss)
+            return jnp.mean(judged(outputs, targets)), learner
 
         gradient, learner = jax.grad(task_loss, has_aux=True)(state.loss_params)
         updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)

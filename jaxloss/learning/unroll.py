@@ -16,6 +16,7 @@ from jaxloss.learning.inner import (
     BaseOptimizerSettings,
     ExampleLoss,
     Learner,
+    accompanied,
     fresh_learner,
     take,
     targets_of,
@@ -116,4 +117,4 @@ def meta_loss_along(
     noise = jax.random.fold_in(noise_key, steps)
     outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
     targets = targets_of(model, learner.variables, held_out)
-    return jnp.mean(task_loss(outputs, targets))
+    return jnp.mean(accompanied(model, task_loss)(outputs, targets))

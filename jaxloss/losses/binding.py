@@ -6,7 +6,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxloss.losses.interpreter import assemble, interpret
 from jaxloss.losses.tree import compile_expression
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.genome import Alphabet, Genome
 
@@ -27,7 +27,8 @@ def interpreted_binding(alphabet: Alphabet, view: View, genome: Genome) -> Bindi
     def bind(weights: Array) -> BoundLoss:
         def loss(outputs: Array, targets: Array) -> Array:
             variables = view.see(outputs, targets)
-            return per_example(interpret(alphabet, program, weights, *variables))
+            values = interpret(alphabet, program, weights, *variables)
+            return view.per_example(values, outputs, targets)
 
         return loss
 
@@ -42,7 +43,8 @@ def specialised_binding(view: View, tree: Expression) -> Binding:
         own = weights[: tree.size - 1]
 
         def loss(outputs: Array, targets: Array) -> Array:
-            return per_example(family.apply(own, *view.see(outputs, targets)))
+            values = family.apply(own, *view.see(outputs, targets))
+            return view.per_example(values, outputs, targets)
 
         return loss
 

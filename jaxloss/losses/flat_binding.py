@@ -4,7 +4,7 @@ from jaxtyping import Array, Float
 
 from jaxloss.losses.binding import Binding, BoundLoss
 from jaxloss.losses.form import Form
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View
 
 
 def family_binding(form: Form, view: View) -> Binding:
@@ -21,7 +21,8 @@ def family_binding(form: Form, view: View) -> Binding:
 
     def bind(parameters: Float[Array, " parameters"]) -> BoundLoss:
         def loss(outputs: Array, targets: Array) -> Array:
-            return per_example(family.apply(parameters, *view.see(outputs, targets)))
+            values = family.apply(parameters, *view.see(outputs, targets))
+            return view.per_example(values, outputs, targets)
 
         return loss
 

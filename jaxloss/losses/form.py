@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.primitives import PrimitiveSet
 
@@ -76,7 +76,8 @@ def evaluate_family(
 ) -> Float[Array, " batch"]:
     """Computes a family on what the view shows, summed over each example's elements."""
     seen = view.see(outputs, targets)
-    return per_example(family.apply(jnp.asarray(parameters, seen[0].dtype), *seen))
+    values = family.apply(jnp.asarray(parameters, seen[0].dtype), *seen)
+    return view.per_example(values, outputs, targets)
 
 
 def rounded_formula(form: Form, parameters: tuple[float, ...], digits: int) -> Expression:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from jaxloss.losses.binding import BoundLoss
 from jaxloss.losses.interpreter import Instructions, assemble
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View
 from jaxloss.symbols.genome import Alphabet, Genome
 from jaxloss.symbols.primitives import Primitive
 
@@ -39,7 +39,8 @@ def row_binding(alphabet: Alphabet, view: View, genome: Genome) -> BoundLoss:
     program = assemble(alphabet, genome)
 
     def loss(outputs: Array, targets: Array) -> Array:
-        return per_example(interpret_rows(alphabet, program, *view.see(outputs, targets)))
+        values = interpret_rows(alphabet, program, *view.see(outputs, targets))
+        return view.per_example(values, outputs, targets)
 
     return loss
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, unknown_name
+from jaxloss.losses import cells
 
 _IMAGE_SIDE = 64.0
 """Pixels; the centres of decoded boxes lie inside."""
@@ -27,11 +28,35 @@ class View(NamedTuple):
         name: the key under which a saved loss remembers the view.
         variables: names of the variables, those that depend on the outputs first.
         see: ``(outputs, targets) -> variables``, arrays of one common shape ``[batch, ...]``.
+        weigh: ``(outputs, targets) -> weights`` of an example's elements, the first axes of the
+            variables, where not all count alike.
+        formulas: name of another view whose formulas are over the same variables, if there is one.
     """
 
     name: str
     variables: tuple[str, ...]
     see: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], tuple[Array, ...]]
+    weigh: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], Array] | None = None
+    formulas: str | None = None
+
+    @property
+    def written(self) -> str:
+        """Name of the view that formulas are written for: this one, unless `formulas` says."""
+        return self.formulas or self.name
+
+    def per_example(
+        self,
+        values: Float[Array, "batch ..."],
+        outputs: Float[Array, "batch ..."],
+        targets: Num[Array, "batch ..."],
+    ) -> Float[Array, " batch"]:
+        """Sums the values of an example's elements, weighted where the view weighs."""
+        if self.weigh is None:
+            return per_example(values)
+        weights = self.weigh(outputs, targets)
+        weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - weights.ndim))
+        # A value that does not count may be of any size.
+        return per_example(jnp.where(weights == 0, 0, values) * weights)
 
 
 def same_shape_targets(outputs: Array, targets: Array) -> Array:
@@ -133,6 +158,18 @@ def _anchors(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return distances, one_hot_targets(distances, targets)
 
 
+def _cell_classes(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    return cells.class_logits(outputs), cells.cell_labels(outputs, targets)
+
+
+def _cell_boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
+    # The zoo itself imports this module.
+    from jaxloss.losses.zoo.boxes import areas
+
+    seen = areas(*cells.cell_boxes(outputs, targets))
+    return seen.intersection, seen.union, seen.enclosing
+
+
 VIEWS = {
     view.name: view
     for view in (
@@ -142,6 +179,8 @@ VIEWS = {
         View("logits", ("x", "y"), _logits),
         View("boxes", ("i", "u", "e"), _boxes),
         View("anchors", ("d", "y"), _anchors),
+        View("cell_classes", ("x", "y"), _cell_classes, cells.class_weights, "logits"),
+        View("cell_boxes", ("i", "u", "e"), _cell_boxes, cells.box_weights, "boxes"),
     )
 }
 """Every view by its name.
@@ -156,6 +195,10 @@ of 1 for the anchor of its own class and 0 for the others. Over these, Class Anc
 attractor (https://arxiv.org/abs/2306.00630) is ``0.5 y d^2``. Its repeller acts between anchors,
 which a loss of single embeddings does not see; ``0.5 (1 - y) max(0, 2 m - d)^2`` is the same where
 embeddings lie on their anchors, up to the factor of how frequent a class is.
+
+``cell_classes`` and ``cell_boxes`` show the two branches of a detector: what ``logits`` and
+``boxes`` show, for each cell of an image. An example's value is the sum over its cells, or over
+those with a true box, divided by the number of those.
 """
 
 

@@ -51,7 +51,7 @@ class ZooForm:
         return zoo.as_task_loss(self.entry, view, **dict(self.values))
 
     def _sees_variables(self) -> bool:
-        return self.entry.kind in _SEES_VARIABLES and self.view != "logits"
+        return self.entry.kind in _SEES_VARIABLES and view_named(self.view).written != "logits"
 
     @property
     def entry(self) -> zoo.ZooLoss:

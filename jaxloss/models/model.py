@@ -26,6 +26,9 @@ class Model(NamedTuple):
             depends on the network itself: what a loss is given in the place of the recorded
             targets; no training step is differentiated through it. None where targets are as
             recorded.
+        companion: ``(outputs, targets) -> per-example values``: a loss of further outputs of the
+            network, which is added to whatever loss it is trained or judged by. None where there
+            are no outputs beside those that a loss sees.
     """
 
     init: Callable[[PRNGKeyArray, Float[Array, "batch ..."]], Variables]
@@ -38,6 +41,10 @@ class Model(NamedTuple):
         Callable[
             [Variables, Float[Array, "batch ..."], Num[Array, "batch ..."]], Num[Array, "batch ..."]
         ]
+        | None
+    ) = None
+    companion: (
+        Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], Float[Array, " batch"]]
         | None
     ) = None
 

@@ -48,6 +48,8 @@ class Branch(NamedTuple):
 _BRANCHES = {
     "softmax": Branch(CLASS_PRIMITIVES, "logits", classes_converge, simulate_classes),
     "boxes": Branch(BOX_PRIMITIVES, "boxes", boxes_converge, simulate_boxes),
+    "cell_classes": Branch(CLASS_PRIMITIVES, "cell_classes", classes_converge, simulate_classes),
+    "cell_boxes": Branch(BOX_PRIMITIVES, "cell_boxes", boxes_converge, simulate_boxes),
 }
 
 

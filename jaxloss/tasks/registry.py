@@ -142,7 +142,14 @@ def _retrieval(name: str, settings: TaskSettings) -> Task:
     return load_retrieval_task(name, settings)
 
 
+def _detection(name: str, settings: TaskSettings) -> Task:
+    from jaxloss.tasks.detection import load_detection
+
+    return load_detection(name, settings)
+
+
 FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {
+    "detection": _detection,
     "pde": _pde,
     "retrieval": _retrieval,
     "rl": _rl,

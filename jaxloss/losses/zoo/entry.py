@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses.views import view_named
 from jaxloss.losses.zoo.inputs import InputKind
 from jaxloss.losses.zoo.kinds import KINDS
 from jaxloss.losses.zoo.writing import ExpressionForm
@@ -183,7 +184,7 @@ class ZooLoss:
         values = self.values(parameters)
         if not self.forms:
             raise InvalidInputError(f"{self.name} cannot be written in primitives")
-        wanted = self.view if view is None else view
+        wanted = self.view if view is None else view_named(view).written
         try:
             return self._form_for(wanted).expression(values, self.defaults)
         except InvalidInputError as error:

@@ -8,14 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, unknown_name
+from jaxloss.losses import cells
 from jaxloss.losses.views import (
     decoded_boxes,
     one_hot_targets,
-    per_example,
     same_shape_targets,
     view_named,
 )
 from jaxloss.losses.zoo import batches
+from jaxloss.losses.zoo.boxes import iou
 from jaxloss.losses.zoo.entry import ZooLoss
 
 Arguments = Callable[[str, Array, Array], tuple[Array, ...]]
@@ -79,9 +80,30 @@ def _in_batch(arguments: Callable[[Array, Array], tuple[Array, ...]]) -> Argumen
     return lambda _view, outputs, targets: arguments(outputs, targets)
 
 
+def _in_cells(arguments: Arguments) -> Arguments:
+    """Lets a loss of logits see those of each cell."""
+
+    def of_cells(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+        del view
+        return arguments("softmax", *_seen("cell_classes", outputs, targets))
+
+    return of_cells
+
+
+def _detections(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    """Shows overlaps beside the labels; a cell without a box counts as a perfect overlap."""
+    overlaps = 1.0 - iou(*cells.cell_boxes(outputs, targets))
+    return *_seen(view, outputs, targets), overlaps
+
+
+def _cells_boxes(_view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    return cells.cell_boxes(outputs, targets)
+
+
 _CLASSIFICATION = ("sigmoid", "softmax")
+_CELLS = ("cell_classes", "cell_boxes")
 _ANCHORS = "anchors"
-_VIEWS = ("identity", *_CLASSIFICATION, "boxes", _ANCHORS)
+_VIEWS = ("identity", *_CLASSIFICATION, "boxes", _ANCHORS, *_CELLS)
 
 _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "real": (("identity", *_CLASSIFICATION), _seen),
@@ -110,6 +132,21 @@ _ANCHORED_WAYS: dict[str, Arguments] = {
     "triplet": _in_batch(batches.hardest),
 }
 """The same for embeddings beside class anchors."""
+
+_CELL_WAYS: dict[str, dict[str, Arguments]] = {
+    "cell_classes": {
+        "score": _in_cells(_scored),
+        "logit": _in_cells(_labelled),
+        "logits": _in_cells(_labelled),
+        "logits_and_classes": _in_cells(_numbered),
+        "log_probabilities": _in_cells(_log_labelled),
+        "log_probabilities_and_classes": _in_cells(_log_numbered),
+        "energies": _in_cells(_as_energies),
+        "detections": _detections,
+    },
+    "cell_boxes": {"boxes": _cells_boxes},
+}
+"""The same for the two branches of a detector."""
 
 _REASONS = {
     "nonnegative": "it takes predictions of at least 0, and a network's outputs know no bounds",
@@ -151,7 +188,10 @@ class ZooTaskLoss:
             InvalidInputError: at trace time, if the shapes do not fit the view.
         """
         kind = self.entry.kind
-        ways = _ANCHORED_WAYS[kind] if self.view == _ANCHORS else _WAYS[kind][1]
+        if self.view in _CELL_WAYS:
+            ways = _CELL_WAYS[self.view][kind]
+        else:
+            ways = _ANCHORED_WAYS[kind] if self.view == _ANCHORS else _WAYS[kind][1]
         arguments = ways(self.view, outputs, targets)
         values = self.entry.function(*arguments, **dict(self.parameters))
         if kind == "embedding_pair":
@@ -160,7 +200,7 @@ class ZooTaskLoss:
             return batches.where_triplets(values, batches.class_numbers(outputs, targets))
         if kind == "labelled":
             return jnp.broadcast_to(values, outputs.shape[:1])
-        return per_example(values)
+        return view_named(self.view).per_example(values, outputs, targets)
 
 
 def _unfit(entry: ZooLoss, view: str) -> str | None:
@@ -171,6 +211,10 @@ def _unfit(entry: ZooLoss, view: str) -> str | None:
         return "it has no minimum, so that training would never end"
     if view == _ANCHORS and entry.kind in _ANCHORED_WAYS:
         return None
+    if view in _CELL_WAYS and entry.branch != "generative" and entry.kind in _CELL_WAYS[view]:
+        return None
+    if entry.kind == "detections":
+        return f"{_REASONS[entry.kind]}; it fits tasks of view cell_classes"
     if entry.kind in _ANCHORED_WAYS and entry.kind not in _WAYS:
         return f"{_USES[entry.branch]}; it fits tasks of view {_ANCHORS}"
     if entry.kind not in _WAYS:
@@ -197,12 +241,14 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
     ones take them as energies with the sign turned round. Box losses take the boxes that outputs
     decode to. Elementwise losses are summed over outputs. Beside class anchors, losses of logits
     take minus the squared distances to the anchors, and losses of pairs and triplets compare the
-    embeddings of a batch, as `jaxloss.losses.zoo.batches` says.
+    embeddings of a batch, as `jaxloss.losses.zoo.batches` says. In detectors they apply to each
+    cell, and class losses that look at overlaps are shown those of the predicted boxes.
 
     Args:
         entry: the loss.
         view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one
-            output), ``softmax`` (classes), ``boxes`` or ``anchors`` (embeddings to retrieve).
+            output), ``softmax`` (classes), ``boxes``, ``anchors`` (embeddings to retrieve), or
+            ``cell_classes`` or ``cell_boxes`` (a branch of a detector).
         **parameters: the loss's parameters; the others keep their defaults.
 
     Returns:

@@ -1,0 +1,85 @@
+"""A small one-stage detector without anchors (FCOS, https://arxiv.org/abs/1904.01355).
+
+One stride and one head for both branches (*assumed*: small enough for a laptop).
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxloss.errors import require
+from jaxloss.models.convolution import Images, as_images
+
+WIDTH = 16
+"""Channels of every layer (*assumed*)."""
+
+_PRIOR = 0.1
+"""The share of cells with a box that a fresh network expects; FCOS starts at 0.01, where its many
+cells are (*assumed*)."""
+
+
+class Detector(nn.Module):
+    """A grid of cells, each of which sees about five by five of its neighbours.
+
+    Squares of ``stride`` pixels become the cells; two convolutions and a dense layer follow, all
+    with ReLU. Convolutions are products of matrices with shifted copies: under ``vmap`` over
+    weights XLA would run true ones as grouped convolutions, many times slower on a CPU.
+
+    Attributes:
+        outputs: numbers of each cell: classes, background, four sides.
+        stride: pixels of a cell's side.
+        width: channels of each layer.
+    """
+
+    outputs: int
+    stride: int
+    width: int = WIDTH
+
+    @nn.compact
+    def __call__(self, inputs: Float[Array, "batch ..."]) -> Float[Array, "batch cells outputs"]:
+        """Maps images to what `jaxloss.losses.cells` describes."""
+        images = as_images("detector", inputs, self.stride)
+        batch, height, width, channels = images.shape
+        require(
+            height % self.stride == 0 and width % self.stride == 0,
+            f"the sides of an image must be multiples of the stride {self.stride}, got "
+            f"{height}x{width}",
+        )
+        rows, columns = height // self.stride, width // self.stride
+        cut = images.reshape(batch, rows, self.stride, columns, self.stride, channels)
+        cells = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
+        features = nn.relu(self._dense(cells, self.width))
+        for _ in range(2):
+            features = nn.relu(self._dense(_neighbours(features), self.width))
+        features = nn.relu(self._dense(features, self.width))
+        made = nn.Dense(
+            self.outputs,
+            kernel_init=nn.initializers.normal(0.05),
+            bias_init=self._first_guess,
+            param_dtype=jnp.result_type(images, jnp.float32),
+        )(features)
+        return made.reshape(batch, rows * columns, self.outputs)
+
+    def _dense(self, features: Images, width: int) -> Images:
+        return nn.Dense(
+            width,
+            kernel_init=nn.initializers.he_normal(),
+            param_dtype=jnp.result_type(features, jnp.float32),
+        )(features)
+
+    def _first_guess(self, _key: Array, shape: tuple[int, ...], dtype: jnp.dtype) -> Array:
+        classes = shape[0] - 5
+        ratio = classes * (1.0 - _PRIOR) / _PRIOR
+        return jnp.zeros(shape, dtype).at[classes].set(jnp.log(ratio).astype(dtype))
+
+
+def _neighbours(features: Images) -> Images:
+    """Puts each cell's three by three neighbourhood side by side, zeros beyond the edge."""
+    rows, columns = features.shape[1:3]
+    padded = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifted = [
+        padded[:, down : down + rows, right : right + columns]
+        for down in range(3)
+        for right in range(3)
+    ]
+    return jnp.concatenate(shifted, -1)

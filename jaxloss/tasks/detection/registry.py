@@ -1,0 +1,129 @@
+"""Finds problems of detection by the short text that a person writes for them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxloss.errors import nearest_first, require, unknown_name
+from jaxloss.tasks.detection.cells import Annotations
+from jaxloss.tasks.detection.coco import LabelledImages, read_coco
+from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
+from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, Scenes, SceneSettings, compose_scenes
+from jaxloss.tasks.splitting import split_rows
+
+SCENES = "scenes"
+"""The generated problem."""
+
+COUNT = 200
+"""Generated images of all splits together (*assumed*)."""
+
+_NUMBERS = ("side", "stride")
+_OPTIONS = (*_NUMBERS, "branch", "class_loss", "box_loss")
+
+_OTHERS = ("target", "kind", "data_dir", "outliers", "imbalance", "label_noise")
+"""Settings of tasks that are rows with a target."""
+
+
+def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
+    """Makes the task that is called ``detection:TEXT``.
+
+    Args:
+        text: ``scenes`` or the path of a folder in COCO's layout, perhaps with options:
+            ``scenes:side=48:count=300:branch=class``.
+        settings: network (the small detector unless another is named), metric, usual loss and
+            splits; the split seed also draws the scenes.
+
+    Raises:
+        InvalidInputError: there are no such data, an option is unknown or does not fit, or the
+            data cannot be used, and why.
+    """
+    name, count, options = _read(text)
+    usual = TaskSettings()
+    for setting in _OTHERS:
+        require(
+            getattr(settings, setting) == getattr(usual, setting),
+            f"detection:{name} takes no {setting}: that is for rows with a target",
+        )
+    own = DetectionSettings(**options)
+    if name == SCENES:
+        parts, classes = _composed(own.side, count or COUNT, settings), tuple(SILHOUETTES)
+    else:
+        require(count is None, f"detection:{name} has its own images; count is for {SCENES}")
+        parts, classes = _recorded(name, own.side, settings)
+    return detection_task(
+        f"detection:{text}",
+        [part.images for part in parts],
+        [part.annotations for part in parts],
+        classes,
+        settings=own,
+        model="detector" if settings.model == usual.model else settings.model,
+        metric=settings.metric,
+        direction=settings.metric_direction,
+        task_loss=settings.task_loss,
+    )
+
+
+def _read(text: str) -> tuple[str, int | None, dict[str, Any]]:
+    name, *words = text.split(":")
+    known = _OPTIONS if name != SCENES else ("count", *_OPTIONS)
+    if name != SCENES and "/" not in name and not Path(name).exists():
+        near = ", ".join(nearest_first(name, (SCENES,)))
+        require(False, f"detection:{name}: there is no such folder; or did you mean {near}?")
+    options = dict[str, Any]()
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in known:
+            raise unknown_name(f"option of detection:{name}", key, known)
+        require(key not in options, f"detection:{text} gives {key!r} twice")
+        whole = key in (*_NUMBERS, "count")
+        require(
+            not whole or (value.isascii() and value.isdigit()),
+            f"detection:{text}: {key} must be a whole number, got {value!r}",
+        )
+        options[key] = int(value) if whole else value
+    return name, options.pop("count", None), options
+
+
+def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledImages]:
+    """Composes scenes, each split from its own strip of the photographs."""
+    chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
+    looks = SceneSettings(side=side)
+    parts = list[LabelledImages]()
+    for split, chance in zip(SPLITS, chances, strict=True):
+        share = round(count * chance)
+        require(share >= 1, f"count={count} leaves no image to the {split} split")
+        scenes: Scenes = compose_scenes(settings.split_seed, share, split, looks)
+        names = tuple(f"{split} {number}" for number in range(share))
+        objects = Annotations(scenes.classes, scenes.boxes)
+        parts.append(LabelledImages(scenes.images, objects, names))
+    return parts
+
+
+def _recorded(
+    path: str, side: int, settings: TaskSettings
+) -> tuple[list[LabelledImages], tuple[str, ...]]:
+    """Reads a folder and divides it; its second set, where there is one, is the test split."""
+    first, second, classes = read_coco(path, side)
+    chosen = split_rows(
+        None, len(first.images), settings.split_settings(), (), second is not None
+    )
+    parts = [_taken(first, rows) for rows in chosen]
+    if second is not None:
+        parts[2:] = [second]
+    most = max(part.annotations.classes.shape[1] for part in parts)
+    return [_padded(part, most) for part in parts], classes
+
+
+def _taken(images: LabelledImages, rows: np.ndarray) -> LabelledImages:
+    objects = Annotations(*(part[rows] for part in images.annotations))
+    return LabelledImages(images.images[rows], objects, tuple(images.names[row] for row in rows))
+
+
+def _padded(images: LabelledImages, most: int) -> LabelledImages:
+    classes, boxes = images.annotations
+    missing = most - classes.shape[1]
+    classes = np.pad(classes, ((0, 0), (0, missing)), constant_values=-1)
+    boxes = np.pad(boxes, ((0, 0), (0, missing), (0, 0)))
+    return images._replace(annotations=Annotations(classes, boxes))

@@ -1,0 +1,296 @@
+"""Detection: a network finds objects in images, by a class and a box for each cell of a grid.
+
+The two branches are trained by two losses. One is what a search learns or a comparison compares;
+the other, of the zoo, goes along with it whatever it is: the companion of the network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses import zoo
+from jaxloss.losses.cells import side_distances
+from jaxloss.losses.views import View, view_named
+from jaxloss.models.adapters import adapt, from_linen
+from jaxloss.models.detector import WIDTH, Detector
+from jaxloss.models.model import Model
+from jaxloss.models.registry import create_model
+from jaxloss.tasks.detection.cells import Annotations, as_targets, cell_centres
+from jaxloss.tasks.detection.coco_scores import finite_only, on_host
+from jaxloss.tasks.detection.scores import SCORES
+from jaxloss.tasks.metrics import Direction, Metric, metric_named
+from jaxloss.tasks.preparation import standardised
+from jaxloss.tasks.task import Split
+
+Branch = Literal["box", "class"]
+
+VIEW_OF: dict[Branch, str] = {"box": "cell_boxes", "class": "cell_classes"}
+"""What the loss of each branch sees."""
+
+METRIC = "ap"
+"""COCO's own (https://arxiv.org/abs/1405.0312)."""
+
+HOST = "pycocotools"
+"""Ends the name of a metric that pycocotools itself computes."""
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """What is trained, beside the data.
+
+    Raises:
+        InvalidInputError: a number is out of range, or a branch or loss is unknown or does not fit.
+    """
+
+    side: int = 32
+    """Pixels of the square images (*assumed*)."""
+    stride: int = 4
+    """Pixels of a cell's side (*assumed*)."""
+    branch: Branch = "box"
+    """Which branch's loss is learned and compared."""
+    class_loss: str = "focal"
+    """The usual loss of the classes; focal in FCOS (https://arxiv.org/abs/1904.01355)."""
+    box_loss: str = "giou"
+    """The usual loss of the boxes; giou in later versions of FCOS."""
+
+    def __post_init__(self) -> None:
+        require(2 <= self.stride <= 32, f"stride must be 2 to 32 pixels, got {self.stride}")
+        require(
+            2 * self.stride <= self.side <= 160 and self.side % self.stride == 0,
+            f"side must be a multiple of the stride {self.stride} from {2 * self.stride} to 160 "
+            f"pixels, got {self.side}",
+        )
+        if self.branch not in get_args(Branch):
+            raise unknown_name("branch", self.branch, get_args(Branch))
+        for branch, view in VIEW_OF.items():
+            entry, parameters = zoo.read(self.loss_of(branch))
+            zoo.as_task_loss(entry, view, **parameters)
+
+    def loss_of(self, branch: Branch) -> str:
+        """Names the usual loss of a branch."""
+        return self.box_loss if branch == "box" else self.class_loss
+
+    @property
+    def companion(self) -> zoo.ZooTaskLoss:
+        """The loss of the branch that is not learned."""
+        other: Branch = "class" if self.branch == "box" else "box"
+        entry, parameters = zoo.read(self.loss_of(other))
+        return zoo.as_task_loss(entry, VIEW_OF[other], **parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class DetectionTask:
+    """A task of images with boxes and classes; fulfils `jaxloss.tasks.task.Task`.
+
+    Attributes:
+        name: how reports call the task.
+        model: the detector, with the other branch's loss as its companion; outputs and targets are
+            as `jaxloss.losses.cells` says, with a row for each object after those of the cells.
+        train: moves the detector.
+        valid: steers the meta-gradient and the fitness.
+        test: is seen by the final comparison only.
+        view: ``cell_boxes`` or ``cell_classes``.
+        metric: COCO's average precision.
+        task_loss_name: the usual loss of the learned branch.
+        class_names: the classes in the order of their numbers.
+        settings: side, stride and branch.
+    """
+
+    name: str
+    model: Model
+    train: Split
+    valid: Split
+    test: Split
+    view: View
+    metric: Metric
+    task_loss_name: str
+    class_names: tuple[str, ...]
+    settings: DetectionSettings
+
+    def task_loss(
+        self, outputs: Float[Array, "batch cells numbers"], targets: Num[Array, "batch rows 5"]
+    ) -> Float[Array, " batch"]:
+        """The usual loss of the learned branch; the other's is the companion of the model."""
+        entry, parameters = zoo.read(self.task_loss_name)
+        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+
+    def predictions(
+        self, outputs: Float[Array, "examples cells numbers"]
+    ) -> Float[Array, "examples cells found"]:
+        """What the metric takes: for each cell the probabilities of the classes, and a box.
+
+        Probabilities are a softmax over the classes and the background, which is then left out;
+        boxes are ``x1, y1, x2, y2`` in pixels, cut off at the edges of the image.
+        """
+        side = self.settings.side
+        probabilities = jax.nn.softmax(outputs[..., :-4], -1)[..., :-1]
+        centres = jnp.asarray(cell_centres(side, self.settings.stride), outputs.dtype)[None]
+        distances = side_distances(outputs)
+        low, high = centres - distances[..., :2], centres + distances[..., 2:]
+        boxes = jnp.clip(jnp.concatenate([low, high], -1), 0.0, float(side))
+        return jnp.concatenate([probabilities, boxes], -1)
+
+
+def detection_task(
+    name: str,
+    images: Sequence[Float[np.ndarray, "images side side 3"]],
+    annotations: Sequence[Annotations],
+    class_names: Sequence[str],
+    *,
+    settings: DetectionSettings | None = None,
+    model: Any = "detector",
+    metric: str | Metric | None = None,
+    direction: Direction | None = None,
+    task_loss: str | None = None,
+) -> DetectionTask:
+    """Makes a task of images with known objects: checks them and says what each cell is to find.
+
+    Args:
+        name: how reports call the task.
+        images: those of train, valid and test, all square and of one size.
+        annotations: their objects.
+        class_names: names of the classes 0, 1, ...
+        settings: sizes, branch and usual losses.
+        model: ``detector``, ``detector:WIDTH``, or what `jaxloss.models.adapt` takes, or
+            ``module:factory`` of such, with outputs ``[batch, cells, classes + 1 + 4]``.
+        metric: ``ap`` (default), ``ap50`` or ``ap75``, either with ``:pycocotools``; or a `Metric`
+            or ``module:function`` of ``(predictions, targets)``.
+        direction: which values of a metric ``module:function`` are better.
+        task_loss: the usual loss of the learned branch, in the place of that in the settings.
+
+    Raises:
+        InvalidInputError: the annotations do not fit the images, a class has no example in a
+            split, or the model, metric or usual loss does not fit.
+    """
+    settings = settings or DetectionSettings()
+    side, stride = settings.side, settings.stride
+    for split, own, objects in zip(("train", "valid", "test"), images, annotations, strict=True):
+        require(
+            own.ndim == 4 and own.shape[1:] == (side, side, 3),
+            f"{split}: expected images [images, {side}, {side}, 3], got shape {own.shape}",
+        )
+        require_sound(split, objects, side, [str(number) for number in range(len(own))])
+        _require_examples(split, objects, class_names)
+    precision = np.dtype(jnp.result_type(float))
+    rows = [as_targets(objects, side, stride, len(class_names)) for objects in annotations]
+    splits = [
+        Split(jnp.asarray(own), jnp.asarray(targets.astype(precision)))
+        for own, targets in zip(standardised(*images), rows, strict=True)
+    ]
+    outputs = len(class_names) + 5
+    network = _network(model, outputs, settings)
+    _require_cells(network, splits[0], (side // stride) ** 2, outputs)
+    view = VIEW_OF[settings.branch]
+    entry, parameters = zoo.read(task_loss or settings.loss_of(settings.branch))
+    zoo.as_task_loss(entry, view, **parameters)
+    return DetectionTask(
+        name,
+        network._replace(companion=settings.companion),
+        *splits,
+        view_named(view),
+        metric if isinstance(metric, Metric) else detection_metric(metric or METRIC, direction),
+        zoo.spelled(entry, parameters),
+        tuple(class_names),
+        settings,
+    )
+
+
+def detection_metric(spec: str, direction: Direction | None = None) -> Metric:
+    """Finds a score of detections by name, or a person's own function.
+
+    Raises:
+        InvalidInputError: there is no such score, or a direction is given for a built-in one.
+    """
+    name, colon, end = spec.partition(":")
+    if name not in SCORES:
+        if not colon:
+            raise unknown_name("metric of detection", spec, (*SCORES, "module:function"))
+        return metric_named(spec, "regression", direction)
+    require(direction is None, f"metric {name!r} knows its own direction; give none")
+    require(
+        not colon or end == HOST,
+        f"metric {spec!r}: expected {name!r} or '{name}:{HOST}'",
+    )
+    return Metric(spec, finite_only(on_host(name) if colon else SCORES[name]), True)
+
+
+def require_sound(split: str, objects: Annotations, side: float, names: Sequence[str]) -> None:
+    """Refuses boxes without area and boxes outside of their image.
+
+    Args:
+        split: where they are, for the messages.
+        objects: the annotations.
+        side: pixels of an image's side.
+        names: of the images.
+
+    Raises:
+        InvalidInputError: says which box of which image is wrong.
+    """
+    for image, number in np.argwhere(objects.classes >= 0).tolist():
+        box = objects.boxes[image, number]
+        where = f"{split}: box {number + 1} of image {names[image]}, {_written(box)},"
+        require(bool(np.all(np.isfinite(box))), f"{where} is not finite")
+        require(bool(np.all(box[2:] > box[:2])), f"{where} has no area; expected x1 < x2, y1 < y2")
+        require(
+            bool(np.all(box >= 0) and np.all(box <= side)),
+            f"{where} lies outside of the image of {side:g}x{side:g} pixels",
+        )
+
+
+def _written(box: np.ndarray) -> str:
+    return "(" + ", ".join(f"{number:g}" for number in box) + ")"
+
+
+def _require_examples(split: str, objects: Annotations, names: Sequence[str]) -> None:
+    for number, name in enumerate(names):
+        require(
+            bool(np.any(objects.classes == number)),
+            f"class {name!r} is empty in the {split} split: no image shows one; add images, remove "
+            "the class, or change the fractions",
+        )
+
+
+def _network(model: Any, outputs: int, settings: DetectionSettings) -> Model:
+    if not isinstance(model, str):
+        return adapt(model, getattr(model, "__name__", type(model).__name__))
+    family, colon, width = model.partition(":")
+    if family != "detector":
+        if not colon or family in ("mlp", "linear"):
+            raise unknown_name(
+                "model of detection", model, ("detector", "detector:WIDTH", "module:factory")
+            )
+        return create_model(model, outputs)
+    require(
+        not colon or (width.isascii() and width.isdigit() and int(width) > 0),
+        f"model {model!r}: the width must be a positive whole number, as in 'detector:{WIDTH}'",
+    )
+    channels = int(width) if colon else WIDTH
+    return from_linen(Detector(outputs, settings.stride, channels), model)
+
+
+def _require_cells(model: Model, split: Split, cells: int, outputs: int) -> None:
+    def forward(images: Array) -> Array:
+        return model.apply(model.init(jax.random.key(0), images), images, False, None)[0]
+
+    images = jax.ShapeDtypeStruct((2, *split.inputs.shape[1:]), split.inputs.dtype)
+    try:
+        made = jax.eval_shape(forward, images)
+    except InvalidInputError:
+        raise
+    # The network may be the person's own code and can fail in any way.
+    except Exception as error:
+        raise InvalidInputError(
+            f"model {model.name!r} does not take images of shape {images.shape} "
+            f"({type(error).__name__}: {error})"
+        ) from error
+    require(
+        made.shape == (2, cells, outputs),
+        f"model {model.name!r} gives outputs of shape {made.shape} for a batch of 2; expected "
+        f"{(2, cells, outputs)}: for each cell the classes, the background and four sides",
+    )
