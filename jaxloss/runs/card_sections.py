@@ -7,7 +7,7 @@ from pathlib import Path
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses.card import CLASS_VIEWS, Agreement, Explanation, agreements
 from jaxloss.losses.export import export_code
-from jaxloss.losses.export.views import view_source
+from jaxloss.losses.export.views import view_meaning
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
@@ -107,7 +107,7 @@ def _entry_blocks(entry: ZooLoss, given: Mapping[str, float]) -> list[Block]:
 
 def view_section(view: str | None, explanation: Explanation, pictures: Path) -> list[Block]:
     """Explains the loss on tasks of one view."""
-    meaning = f"Here {view_source(view).meaning}." if view is not None else ""
+    meaning = f"Here {view_meaning(view)}." if view is not None else ""
     if explanation.scores:
         meaning = "The loss takes the outputs themselves, as scores; it makes no probabilities."
     blocks: list[Block] = [

@@ -40,6 +40,8 @@ VIEW_TITLES: Mapping[str | None, str] = {
     "logits": "For classes, on logits",
     "boxes": "For boxes",
     "anchors": "For embeddings beside class anchors",
+    "cell_classes": "For classes of a detector's cells",
+    "cell_boxes": "For boxes of a detector's cells",
     None: "On random inputs",
 }
 

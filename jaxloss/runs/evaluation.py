@@ -111,6 +111,8 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "logits": "logits (logits view, classification with an output for each class)",
         "boxes": "areas of boxes (boxes view)",
         "anchors": "distances to class anchors (anchors view, retrieval)",
+        "cell_classes": "logits of cells (cell_classes view, detection:NAME:branch=class)",
+        "cell_boxes": "areas of boxes of cells (cell_boxes view, detection:NAME:branch=box)",
     }
     own, shown = (kinds.get(name, name) for name in (loss.view, task.view.name))
     require(

@@ -14,7 +14,10 @@ from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES
 from jaxloss.symbols.parser import parse
 from jaxloss.symbols.primitives import PrimitiveSet
 
-_FORMULA_VIEWS = ("identity", "softmax", "sigmoid", "logits", "boxes", "anchors")
+_FORMULA_VIEWS = (
+    *("identity", "softmax", "sigmoid", "logits", "boxes", "anchors"),
+    *("cell_classes", "cell_boxes"),
+)
 """Views that a formula may be meant for; the first whose variables it holds is taken."""
 
 _WORD = re.compile(r"[\w:-]+")

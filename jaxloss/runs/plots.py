@@ -135,6 +135,19 @@ def _of_each(loss: LearnedLoss, outputs: np.ndarray) -> np.ndarray:
     return np.asarray(values)
 
 
+def _in_cell(
+    direction: Sequence[float], target: Sequence[float]
+) -> Callable[[LearnedLoss, np.ndarray], np.ndarray]:
+    """Makes the values of a detector's loss where the outputs of one cell move along a line."""
+
+    def values(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+        outputs = jnp.asarray(np.outer(places, direction), jnp.float32)[:, None]
+        targets = jnp.broadcast_to(jnp.asarray(target, jnp.float32), (len(places), 1, 5))
+        return np.asarray(loss(outputs, targets))
+
+    return values
+
+
 _APART = 4.0
 """Where class anchor margin wants anchors to be: twice its usual margin."""
 
@@ -192,6 +205,34 @@ _PANELS = {
             "raw output of the sides",
             _ERRORS / 2,
             _over_outputs((0.0, 0.0, 1.0, 1.0), _MIDDLE),
+        ),
+    ),
+    "cell_classes": (
+        _Panel(
+            "cell with an object",
+            "logit of its class less that of the background",
+            2 * _ERRORS,
+            _in_cell((0.5, -0.5, 0.0, 0.0, 0.0, 0.0), (0.0, *[8.0] * 4)),
+        ),
+        _Panel(
+            "cell without one",
+            "logit of the class less that of the background",
+            2 * _ERRORS,
+            _in_cell((0.5, -0.5, 0.0, 0.0, 0.0, 0.0), (1.0, *[0.0] * 4)),
+        ),
+    ),
+    "cell_boxes": (
+        _Panel(
+            "box moved sideways",
+            "raw output of the right side, less of the left",
+            _ERRORS / 2,
+            _in_cell((0.0, 0.0, -1.0, 0.0, 1.0, 0.0), (0.0, *[8.0] * 4)),
+        ),
+        _Panel(
+            "box in the right place, too small or too large",
+            "raw output of the sides",
+            _ERRORS / 2,
+            _in_cell((0.0, 0.0, 1.0, 1.0, 1.0, 1.0), (0.0, *[8.0] * 4)),
         ),
     ),
     "anchors": (

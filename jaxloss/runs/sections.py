@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses.export import export_code, function_name
-from jaxloss.losses.export.views import view_source
+from jaxloss.losses.export.views import view_meaning
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
@@ -23,7 +23,7 @@ def formula_section(findings: Findings) -> list[Block]:
     learned = findings.finalists[0].learned
     loss = findings.winner
     heading = Heading("Learned loss" if learned else "Task loss (nothing beat it)")
-    meaning = view_source(loss.view).meaning
+    meaning = view_meaning(loss.view)
     if not loss.is_symbolic:
         return [
             heading,
@@ -144,7 +144,32 @@ def funnel_section(records: list[GenerationRecord], pictures: dict[str, Picture]
             + (" What became of the candidates:" if sifted else " No candidate was dropped.")
         ),
         Table(("", "count", "meaning"), tuple(rows)),
+        *_stages(records),
         pictures["fitness"],
+    ]
+
+
+_FUNNEL = {
+    "archive": "not seen before",
+    "not converging": "converging",
+    "poor in simulation": "promising in simulation, and trained with",
+    "not finite": "trained to a finite score",
+}
+"""What is left after each of CSE-Autoloss's filters, in their order."""
+
+
+def _stages(records: list[GenerationRecord]) -> list[Block]:
+    """Tells how many candidates each of CSE-Autoloss's filters left, where it was these."""
+    if not records or any(set(record.dropped) != set(_FUNNEL) for record in records):
+        return []
+    proposed = left = sum(record.candidates for record in records)
+    rows = [("proposed", str(proposed), "100 %")]
+    for name, meaning in _FUNNEL.items():
+        left -= sum(record.dropped[name] for record in records)
+        rows.append((meaning, str(left), f"{100 * left / proposed:.2g} %"))
+    return [
+        Paragraph("The filters one after the other, before and after any training:"),
+        Table(("candidates", "left", "of the proposed"), tuple(rows)),
     ]
 
 

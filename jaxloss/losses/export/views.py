@@ -71,6 +71,19 @@ _CLASSES = (
     "class numbers, [batch], or one-hot or soft labels, [batch, classes]",
 )
 
+_IN_CELLS = "in each cell of a detector, "
+
+MEANINGS = {
+    "cell_classes": f"{_IN_CELLS}x is the logit of a class or of the background and y is 1 for the "
+    "right one and 0 for the others; values are summed and divided by the number of cells with a "
+    "box",
+    "cell_boxes": f"{_IN_CELLS}i is the area that the predicted and the true box share, u the area "
+    "of both together and e that of the smallest box around both; values are averaged over the "
+    "cells with a box",
+}
+"""What the variables are of views that have no source: a detector's outputs are laid out in its own
+way, so there is nothing to paste."""
+
 VIEW_SOURCES = {
     "identity": ViewSource(
         "predicted values, [batch, ...]",
@@ -129,6 +142,11 @@ VIEW_SOURCES = {
     ),
 }
 """Every view by its name. The labels are called y; for boxes, y are the true boxes."""
+
+
+def view_meaning(name: str) -> str:
+    """Says in words what the variables of a view are."""
+    return MEANINGS[name] if name in MEANINGS else view_source(name).meaning
 
 
 def view_source(name: str) -> ViewSource:

@@ -44,6 +44,8 @@ class LoadedProblem(NamedTuple):
             "softmax": "classification",
             "sigmoid": "classification",
             "anchors": "retrieval",
+            "cell_classes": "detection of classes",
+            "cell_boxes": "detection of boxes",
         }
         return kinds.get(self.task.view.name, self.task.view.name)
 

@@ -48,7 +48,9 @@ def pycocotools_scores(
     truth.dataset = {
         "images": [{"id": image + 1} for image in range(len(targets))],
         "categories": [{"id": number + 1} for number in range(classes)],
-        "annotations": [one | {"id": number + 1, "iscrowd": 0} for number, one in enumerate(objects)],
+        "annotations": [
+            one | {"id": number + 1, "iscrowd": 0} for number, one in enumerate(objects)
+        ],
     }
     results = [
         _annotation(image, labels[image, place], boxes[image, place].astype(float))
@@ -106,9 +108,7 @@ def on_host(name: str) -> Callable[[Array, Array], Array]:
             return np.asarray(value if value >= 0 else np.nan, predictions.dtype)
 
         shape = jax.ShapeDtypeStruct((), predictions.dtype)
-        return jax.pure_callback(
-            call, shape, found(predictions), objects, vmap_method="sequential"
-        )
+        return jax.pure_callback(call, shape, found(predictions), objects, vmap_method="sequential")
 
     return score
 

@@ -16,8 +16,16 @@ from jaxloss.tasks.splitting import split_rows
 SCENES = "scenes"
 """The generated problem."""
 
-COUNT = 200
+COUNT = 160
 """Generated images of all splits together (*assumed*)."""
+
+RADII = (0.18, 0.34)
+"""Smallest and largest circle around an object, in sides of the image (*assumed*): larger than in
+scenes by default, so that a few pixels show the outline, which tells the classes apart."""
+
+TINT = (0.6, 0.95)
+"""How much of an object's texture is one colour (*assumed*): it stands out more, for a network of a
+few thousand parameters."""
 
 _NUMBERS = ("side", "stride")
 _OPTIONS = (*_NUMBERS, "branch", "class_loss", "box_loss")
@@ -89,7 +97,7 @@ def _read(text: str) -> tuple[str, int | None, dict[str, Any]]:
 def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledImages]:
     """Composes scenes, each split from its own strip of the photographs."""
     chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
-    looks = SceneSettings(side=side)
+    looks = SceneSettings(side=side, radii=RADII, tint=TINT)
     parts = list[LabelledImages]()
     for split, chance in zip(SPLITS, chances, strict=True):
         share = round(count * chance)
@@ -106,9 +114,7 @@ def _recorded(
 ) -> tuple[list[LabelledImages], tuple[str, ...]]:
     """Reads a folder and divides it; its second set, where there is one, is the test split."""
     first, second, classes = read_coco(path, side)
-    chosen = split_rows(
-        None, len(first.images), settings.split_settings(), (), second is not None
-    )
+    chosen = split_rows(None, len(first.images), settings.split_settings(), (), second is not None)
     parts = [_taken(first, rows) for rows in chosen]
     if second is not None:
         parts[2:] = [second]

@@ -50,7 +50,7 @@ class DetectionSettings:
 
     side: int = 32
     """Pixels of the square images (*assumed*)."""
-    stride: int = 4
+    stride: int = 8
     """Pixels of a cell's side (*assumed*)."""
     branch: Branch = "box"
     """Which branch's loss is learned and compared."""
