@@ -40,7 +40,7 @@ def pycocotools_scores(
     boxes, labels, scores, kept = (np.asarray(part) for part in detections)
     truth = coco()
     objects = [
-        _annotation(image, row[0], row[1:]) | {"area": float(np.prod(row[3:] - row[1:3]))}
+        _annotation(image, float(row[0]), row[1:]) | {"area": float(np.prod(row[3:] - row[1:3]))}
         for image, rows in enumerate(np.asarray(targets, float))
         for row in rows
         if row[0] >= 0
@@ -53,7 +53,7 @@ def pycocotools_scores(
         ],
     }
     results = [
-        _annotation(image, labels[image, place], boxes[image, place].astype(float))
+        _annotation(image, float(labels[image, place]), boxes[image, place].astype(float))
         | {"score": float(scores[image, place])}
         for image, place in zip(*np.nonzero(kept), strict=True)
     ]

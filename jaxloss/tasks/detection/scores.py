@@ -99,7 +99,7 @@ def hits(
         ranked = jnp.where(candidates, overlap, -1.0)
         # Of equal ones the last, as pycocotools does.
         best = objects - 1 - jnp.argmax(ranked[..., ::-1], -1)
-        taken = candidates & (jnp.arange(objects) == best[..., None])
+        taken = candidates & jax.nn.one_hot(best, objects, dtype=bool)
         return free & ~taken, jnp.any(taken, -1)
 
     free = jnp.ones((len(least), len(boxes), objects), bool)

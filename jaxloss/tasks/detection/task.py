@@ -179,20 +179,22 @@ def detection_task(
         _require_examples(split, objects, class_names)
     precision = np.dtype(jnp.result_type(float))
     rows = [as_targets(objects, side, stride, len(class_names)) for objects in annotations]
-    splits = [
+    train, valid, test = (
         Split(jnp.asarray(own), jnp.asarray(targets.astype(precision)))
         for own, targets in zip(standardised(*images), rows, strict=True)
-    ]
+    )
     outputs = len(class_names) + 5
     network = _network(model, outputs, settings)
-    _require_cells(network, splits[0], (side // stride) ** 2, outputs)
+    _require_cells(network, train, (side // stride) ** 2, outputs)
     view = VIEW_OF[settings.branch]
     entry, parameters = zoo.read(task_loss or settings.loss_of(settings.branch))
     zoo.as_task_loss(entry, view, **parameters)
     return DetectionTask(
         name,
         network._replace(companion=settings.companion),
-        *splits,
+        train,
+        valid,
+        test,
         view_named(view),
         metric if isinstance(metric, Metric) else detection_metric(metric or METRIC, direction),
         zoo.spelled(entry, parameters),
@@ -262,8 +264,9 @@ def _network(model: Any, outputs: int, settings: DetectionSettings) -> Model:
     family, colon, width = model.partition(":")
     if family != "detector":
         if not colon or family in ("mlp", "linear"):
-            raise unknown_name(
-                "model of detection", model, ("detector", "detector:WIDTH", "module:factory")
+            raise InvalidInputError(
+                f"model {model!r} is no detector; expected detector, detector:WIDTH or "
+                "module:factory"
             )
         return create_model(model, outputs)
     require(

@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxloss import LearnedLoss, TreeForm, parse, zoo
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, zoo_form
+from jaxloss.losses.export.views import MEANINGS
 from jaxloss.losses.views import view_named
 from jaxloss.symbols import PrimitiveSet
 from jaxloss.symbols.detection_primitives import ALL_PRIMITIVES, BOX_PRIMITIVES
@@ -154,8 +155,9 @@ def _of_the_zoo() -> list[Case]:
     plain = [
         (name, view)
         for name, entry in zoo.ZOO.items()
-        if entry.kind not in OF_A_BATCH
-        for view in sorted(set(zoo.views_of(entry)) - {"sigmoid"}) or zoo.views_of(entry)
+        if entry.kind not in (*OF_A_BATCH, "detections")
+        for view in sorted({*zoo.views_of(entry)} - {"sigmoid"} - MEANINGS.keys())
+        or set(zoo.views_of(entry)) - MEANINGS.keys()
     ]
     shaped = [
         ("huber:delta=0.3", "identity"),

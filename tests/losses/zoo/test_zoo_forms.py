@@ -50,6 +50,7 @@ VIEWS = ("identity", "sigmoid", "softmax", "logits", "boxes")
 def outputs_and_targets(view: str) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(3)
     shapes = {"identity": (8, 2), "sigmoid": (8, 1), "boxes": (8, 4), "anchors": (8, 4, 2)}
+    shapes |= dict.fromkeys(("cell_classes", "cell_boxes"), (8, 2, 7))
     shape = shapes.get(view, (8, 3))
     targets: dict[str, Any] = {
         "identity": generator.normal(size=shape),
@@ -57,6 +58,10 @@ def outputs_and_targets(view: str) -> tuple[np.ndarray, np.ndarray]:
         "boxes": np.array([[24.0, 20.0, 40.0 + width, 44.0] for width in range(8)]),
     }
     classes = np.array([2, 0, 1, 1, 0, 2, 0, 1])
+    # The first cell of each example has a box, the second shows the background.
+    first = np.concatenate([classes[:, None] % 2, generator.uniform(4, 16, (8, 4))], 1)
+    rows = np.stack([first, np.tile([2.0, 0.0, 0.0, 0.0, 0.0], (8, 1))], 1)
+    targets |= dict.fromkeys(("cell_classes", "cell_boxes"), rows)
     return 1.5 * generator.normal(size=shape), targets.get(view, classes)
 
 

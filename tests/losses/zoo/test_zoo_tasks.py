@@ -24,6 +24,10 @@ HARD = {
     "softmax": np.array([[0, 0, 0], [LARGE, -LARGE, 0], [-LARGE, LARGE, LARGE], [LARGE] * 3]),
     "boxes": np.array([[0] * 4, [LARGE] * 4, [-LARGE] * 4, [LARGE, -LARGE, LARGE, -LARGE]]),
     "anchors": np.array([np.full((4, 2), value) for value in (0.0, 1.0, LARGE, -LARGE)]),
+    **dict.fromkeys(
+        ("cell_classes", "cell_boxes"),
+        np.array([np.full((2, 7), value) for value in (0.0, 1.0, LARGE, -LARGE)]),
+    ),
 }
 """Outputs at the end of their range, ties and zeros among them."""
 FITTING = [(name, view) for name in zoo.ZOO for view in zoo.views_of(zoo.get(name))]

@@ -1,0 +1,401 @@
+"""Detection as a task: two branches, each with its companion, scenes and folders."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxloss.errors import InvalidInputError
+from jaxloss.learning.filters import RejectionSettings
+from jaxloss.learning.fitness import FitnessSettings, network_score
+from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner, train, training_step
+from jaxloss.learning.local_search import LocalSearchSettings
+from jaxloss.learning.unroll import meta_loss
+from jaxloss.losses import zoo, zoo_form
+from jaxloss.losses.binding import interpreted_binding, specialised_binding
+from jaxloss.losses.cells import has_box, side_distances
+from jaxloss.losses.learned import LearnedLoss
+from jaxloss.losses.row_interpreter import row_binding
+from jaxloss.search import METHODS
+from jaxloss.search.cse_autoloss import cse_autoloss
+from jaxloss.search.cse_settings import CSEAutoLossSettings
+from jaxloss.search.evomal import EvoMALSettings
+from jaxloss.symbols import Alphabet, parse
+from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
+from jaxloss.symbols.primitives import PrimitiveSet
+from jaxloss.tasks import Task, TaskSettings, load_task
+from jaxloss.tasks.detection import Annotations, DetectionTask, detection_task
+from jaxloss.tasks.task import Split
+
+COMPILATIONS: list[str] = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
+)
+SPEC = "detection:scenes:count=60"
+TINY = TaskSettings(model="detector:4")
+
+
+def detection(branch: str = "box") -> DetectionTask:
+    task = load_task(f"{SPEC}:branch={branch}", TINY)
+    assert isinstance(task, DetectionTask)
+    return task
+
+
+@pytest.fixture(scope="module")
+def boxes() -> DetectionTask:
+    return detection()
+
+
+@pytest.fixture(scope="module")
+def classes() -> DetectionTask:
+    return detection("class")
+
+
+def batch(task: Task, examples: int = 6) -> tuple[Any, Split]:
+    part = Split(task.train.inputs[:examples], task.train.targets[:examples])
+    return task.model.init(jax.random.key(0), part.inputs[:1]), part
+
+
+def test_a_branch_moves_its_own_outputs_and_the_companion_the_others(
+    boxes: DetectionTask, classes: DetectionTask
+):
+    variables, part = batch(boxes)
+    outputs, _ = boxes.model.apply(variables, part.inputs, True, None)
+    there = np.asarray(has_box(outputs, part.targets))
+    assert 0 < there.mean() < 0.7
+
+    def slopes(loss: Any) -> np.ndarray:
+        total = jax.jit(jax.grad(lambda outputs: jnp.sum(loss(outputs, part.targets))))
+        return np.abs(np.asarray(total(outputs)))
+
+    own, companion = slopes(boxes.task_loss), slopes(boxes.settings.companion)
+    assert not own[..., :-4].any()
+    assert not own[~there].any()
+    assert own[there][:, -4:].any(axis=1).all()
+    assert not companion[..., -4:].any()
+    assert companion[..., :-4].all()
+    np.testing.assert_array_equal(companion, slopes(classes.task_loss))
+    np.testing.assert_array_equal(own, slopes(classes.settings.companion))
+
+
+def test_values_are_averaged_over_the_cells_with_a_box(boxes: DetectionTask):
+    variables, part = batch(boxes)
+    outputs, _ = boxes.model.apply(variables, part.inputs, True, None)
+    found = boxes.task_loss(outputs, part.targets)
+    # By hand, in corners of the image, for the first example.
+    boxes_found = np.asarray(boxes.predictions(outputs))[0, :, -4:]
+    rows = np.asarray(part.targets)[0]
+    values = []
+    centres = [(8 * column + 4, 8 * row + 4) for row in range(4) for column in range(4)]
+    distances = np.asarray(side_distances(outputs))[0]
+    for cell, (x, y) in enumerate(centres):
+        if rows[cell, 0] == 4:
+            continue
+        left, up, right, down = distances[cell]
+        a = np.array([x - left, y - up, x + right, y + down])
+        left, up, right, down = rows[cell, 1:]
+        b = np.array([x - left, y - up, x + right, y + down])
+        shared = np.prod(np.maximum(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0))
+        union = np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2]) - shared
+        around = np.prod(np.maximum(a[2:], b[2:]) - np.minimum(a[:2], b[:2]))
+        values.append(1 - shared / union + (around - union) / around)
+        np.testing.assert_allclose(boxes_found[cell], np.clip(a, 0, 32), rtol=1e-5)
+        # The true box of a cell is that of an object.
+        assert np.min(np.abs(rows[16:, 1:] - b).sum(axis=1)) < 1e-4
+    np.testing.assert_allclose(found[0], np.mean(values), rtol=1e-5)
+
+
+def test_a_training_step_adds_the_companion_whatever_runs_the_loss(boxes: DetectionTask):
+    variables, part = batch(boxes)
+    text = "add(sub(1, ratio(i, u)), ratio(sub(e, u), e))"
+    tree = parse(text, BOX_PRIMITIVES)
+    alphabet = Alphabet(BOX_PRIMITIVES, 16)
+    genome = jnp.asarray(alphabet.encode(tree))
+    ones = jnp.ones(15)
+    losses = {
+        "zoo": boxes.task_loss,
+        "interpreted": interpreted_binding(alphabet, boxes.view, genome)(ones),
+        "specialised": specialised_binding(boxes.view, tree)(ones),
+        "rows": row_binding(alphabet, boxes.view, genome),
+        "alone": None,
+    }
+    settings = BaseOptimizerSettings(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
+    optimizer, key = settings.make(), jax.random.key(1)
+    learner = fresh_learner(key, boxes.model, optimizer, part)
+    alone = boxes.model._replace(companion=None)
+    companion = boxes.settings.companion
+
+    def whole(outputs: Any, targets: Any) -> Any:
+        return boxes.task_loss(outputs, targets) + companion(outputs, targets)
+
+    steps = {
+        name: jax.jit(
+            lambda loss=loss: (
+                training_step(boxes.model, optimizer, loss, learner, part, key)
+                if loss is not None
+                else training_step(alone, optimizer, whole, learner, part, key)
+            )
+        )()
+        for name, loss in losses.items()
+    }
+    for after in steps.values():
+        jax.tree.map(
+            lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6),
+            after.variables,
+            steps["alone"].variables,
+        )
+    moved = jax.tree.map(
+        lambda one, other: float(jnp.max(jnp.abs(one - other))),
+        steps["zoo"].variables,
+        training_step(alone, optimizer, boxes.task_loss, learner, part, key).variables,
+    )
+    assert max(jax.tree.leaves(moved)) > 1e-3
+
+
+@pytest.mark.parametrize("branch", ["box", "class"])
+def test_first_and_mixed_derivatives_of_the_task_loss_are_finite(
+    branch: str, boxes: DetectionTask, classes: DetectionTask
+):
+    task = boxes if branch == "box" else classes
+    _, part = batch(task)
+    alphabet = Alphabet(PrimitiveSet(variables=task.view.variables), 16)
+    text = {"box": "mul(sub(u, i), abs(e))", "class": "square(sub(x, y))"}[branch]
+    genome = jnp.asarray(alphabet.encode(parse(text, alphabet.primitives)))
+    bind = interpreted_binding(alphabet, task.view, genome)
+    batches = Split(part.inputs[None], part.targets[None])
+    settings = BaseOptimizerSettings(learning_rate=1e-3)
+
+    @jax.jit
+    def slope(weights: Any) -> Any:
+        def judged(weights: Any) -> Any:
+            key = jax.random.key(0)
+            return meta_loss(
+                key, task.model, settings, task.task_loss, bind, batches, part, weights
+            )
+
+        return jax.value_and_grad(judged)(weights)
+
+    value, gradient = slope(jnp.ones(15))
+    assert np.isfinite(value)
+    assert np.all(np.isfinite(gradient))
+    assert np.any(gradient)
+    # Without the companion the network is judged by one branch alone.
+    alone = task.model._replace(companion=None)
+    key = jax.random.key(0)
+    less = meta_loss(key, alone, settings, task.task_loss, bind, batches, part, jnp.ones(15))
+    assert less < value
+
+
+def test_evomal_runs_24_candidates_in_one_program_and_can_be_resumed(boxes: DetectionTask):
+    settings = EvoMALSettings(
+        population=24,
+        generations=3,
+        max_nodes=40,
+        chunk=12,
+        rejection=RejectionSettings(when="before", steps=20, examples=12),
+        local_search=LocalSearchSettings(meta_steps=2),
+        fitness=FitnessSettings(steps=10),
+        optimizer=BaseOptimizerSettings(learning_rate=0.01, batch_size=16),
+    )
+    resumed(METHODS["evomal"].make(boxes, settings), 24)
+
+
+def test_cse_autoloss_learns_class_losses_of_cells(classes: DetectionTask):
+    settings = CSEAutoLossSettings(
+        population=3,
+        generations=3,
+        proposals=40,
+        parents=3,
+        chunk=3,
+        seed_from=("neg(dot(y, log(softmax(x))))",),
+        fitness=FitnessSettings(steps=10),
+        optimizer=BaseOptimizerSettings(learning_rate=0.01, batch_size=16),
+    )
+    info = resumed(cse_autoloss(classes, settings), 40)
+    assert set(info.dropped) == {
+        "archive",
+        "not converging",
+        "poor in simulation",
+        "not finite",
+    }
+
+
+def resumed(search: Any, candidates: int) -> Any:
+    state, first = search.step(search.init(jax.random.key(0)))
+    assert first.candidates == candidates
+    assert first.trained > 0
+    assert np.isfinite(first.best_fitness)
+    state, _ = search.step(state)
+    rest = jax.tree.map(np.array, state._replace(key=None))
+    saved = rest._replace(key=jax.random.wrap_key_data(jax.random.key_data(state.key).copy()))
+    compiled = len(COMPILATIONS)
+    end, last = search.step(state)
+    resumed, again = search.step(saved)
+    assert len(COMPILATIONS) == compiled
+    assert last == again
+    np.testing.assert_array_equal(end.fitness, resumed.fitness)
+    np.testing.assert_array_equal(end.genomes, resumed.genomes)
+    return first
+
+
+def test_a_detector_learns():
+    task = load_task("detection:scenes:count=60", TaskSettings(metric="ap50"))
+    settings = BaseOptimizerSettings(learning_rate=0.01, rule="adam")
+    variables, _ = jax.jit(
+        lambda key: train(key, task.model, settings, task.task_loss, task.train, 120)
+    )(jax.random.key(0))
+    assert network_score(task, variables, task.train) > 0.15
+
+
+def test_pair_a_weighs_cells_by_the_overlap_of_the_other_branch(classes: DetectionTask):
+    variables, part = batch(classes)
+    outputs, _ = classes.model.apply(variables, part.inputs, True, None)
+    loss = LearnedLoss(zoo_form("cse_a_class", "cell_classes"), (), "cell_classes")
+    gradient = jax.grad(lambda outputs: jnp.sum(loss(outputs, part.targets)))(outputs)
+    assert not np.any(gradient[..., -4:])
+    # By hand: (1 + sin w) times cross-entropy in each cell; w is 1 where there is no box.
+    overlaps = 1 - np.asarray(
+        zoo.iou(*[jnp.asarray(side) for side in _corners(outputs, part.targets)])
+    )
+    there = np.asarray(has_box(outputs, part.targets))
+    overlaps = np.where(there, overlaps, 1.0)
+    logs = np.asarray(jax.nn.log_softmax(outputs[..., :-4]))
+    labels = np.asarray(part.targets)[:, :16, 0].astype(int)
+    entropies = -np.take_along_axis(logs, labels[..., None], -1)[..., 0]
+    expected = ((1 + np.sin(overlaps)) * entropies).sum(1) / there.sum(1)
+    np.testing.assert_allclose(loss(outputs, part.targets), expected, rtol=1e-5)
+
+
+def _corners(outputs: Any, targets: Any) -> list[Any]:
+    both = np.asarray(side_distances(outputs)), np.asarray(targets)[:, :16, 1:]
+    return [np.concatenate([-sides[..., :2], sides[..., 2:]], -1) for sides in both]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("scenes:sid=48", "unknown option of detection:scenes 'sid'; valid, nearest first: side"),
+        ("scenes:side=big", "side must be a whole number"),
+        ("scenes:side=33", "multiple of the stride 8"),
+        ("scenes:branch=boxes", "unknown branch 'boxes'; valid, nearest first: box"),
+        ("scenes:box_loss=focal", "focal cannot train a task of view cell_boxes"),
+        ("scenes:class_loss=focl", "nearest first: focal"),
+        ("scenes:count=4", "is empty in the"),
+        ("scenes:side=32:side=48", "gives 'side' twice"),
+        ("scene", "no such folder; or did you mean scenes"),
+    ],
+)
+def test_options_are_checked(spec: str, message: str):
+    with pytest.raises(InvalidInputError, match=message):
+        load_task(f"detection:{spec}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metric": "app"}, "unknown metric of detection 'app'; valid, nearest first: ap"),
+        ({"metric": "ap:coco"}, "expected 'ap' or 'ap:pycocotools'"),
+        ({"model": "mlp:10"}, "expected detector, detector:WIDTH or"),
+        ({"model": "detector:x"}, "positive whole number"),
+        ({"imbalance": 2.0}, "takes no imbalance"),
+        ({"task_loss": "mse"}, "mse cannot train a task of view cell_boxes"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], message: str):
+    with pytest.raises(InvalidInputError, match=message):
+        load_task(SPEC, TaskSettings(**settings))
+
+
+def write_folder(folder: Path, *, whole: bool = False, **changes: Any) -> Path:
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    (folder / "annotations").mkdir(parents=True)
+    for name, count in (("train2017", 24), ("val2017", 6)):
+        (folder / name).mkdir()
+        images, annotations = [], []
+        for number in range(count):
+            # Of mixed sizes.
+            width, height = 40 + 8 * (number % 2), 64
+            pixels = generator.integers(0, 255, (height, width, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            images.append({"id": number, "file_name": f"{number}.png"})
+            for category in (3, 8):
+                box = [4.0 + category, 8.0, 20.0, 32.0]
+                annotations.append(
+                    {
+                        "id": len(annotations),
+                        "image_id": number,
+                        "category_id": category,
+                        "bbox": box,
+                        "iscrowd": 0,
+                    }
+                )
+        annotations[0] |= changes
+        content = {
+            "images": images,
+            "annotations": annotations,
+            "categories": [{"id": 8, "name": "cat"}, {"id": 3, "name": "dog"}],
+        }
+        (folder / f"annotations/instances_{name}.json").write_text(json.dumps(content))
+    if whole:
+        (folder / "train2017").rename(folder / "images")
+        (folder / "annotations/instances_val2017.json").unlink()
+        (folder / "annotations/instances_train2017.json").rename(folder / "annotations/all.json")
+    return folder
+
+
+def test_a_coco_folder_is_read_and_its_boxes_scaled(tmp_path: Path):
+    folder = write_folder(tmp_path / "coco")
+    task = load_task(f"detection:{folder}:side=32", TINY)
+    assert isinstance(task, DetectionTask)
+    assert task.class_names == ("dog", "cat")
+    assert [len(part.inputs) for part in (task.train, task.valid, task.test)] == [18, 6, 6]
+    # By hand: 40 x 64 pixels become 32 x 32.
+    np.testing.assert_allclose(task.test.targets[0, 16], [0, 7 * 0.8, 4, 27 * 0.8, 20], rtol=1e-6)
+    whole = load_task(f"detection:{write_folder(tmp_path / 'one', whole=True)}", TINY)
+    assert len(whole.train.inputs) + len(whole.valid.inputs) + len(whole.test.inputs) == 24
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bbox": [30.0, 8.0, 20.0, 32.0]}, r"image '0.png' lies outside of the image of 40x64"),
+        ({"bbox": [7.0, 8.0, 0.0, 32.0]}, "image '0.png' has no area"),
+        ({"category_id": 5}, "annotation 0 is of an unknown category"),
+        ({"image_id": 99}, "annotation 0 is of an unknown image"),
+        ({"bbox": "none"}, "not in COCO's format"),
+    ],
+)
+def test_wrong_annotations_are_named(tmp_path: Path, changes: dict[str, Any], message: str):
+    folder = write_folder(tmp_path / "coco", **changes)
+    with pytest.raises(InvalidInputError, match=message):
+        load_task(f"detection:{folder}")
+
+
+def test_missing_images_and_layouts_are_named(tmp_path: Path):
+    folder = write_folder(tmp_path / "coco")
+    (folder / "train2017/3.png").unlink()
+    with pytest.raises(InvalidInputError, match=r"1 of 24 images .* missing .*'3.png'"):
+        load_task(f"detection:{folder}")
+    (folder / "train2017/3.png").write_text("no image")
+    with pytest.raises(InvalidInputError, match="no image that can be read"):
+        load_task(f"detection:{folder}")
+    with pytest.raises(InvalidInputError, match=r"found 0 \.json"):
+        load_task(f"detection:{folder}/train2017")
+    with pytest.raises(InvalidInputError, match=r"unknown option of detection:.* 'count'"):
+        load_task(f"detection:{folder}:count=3")
+
+
+def test_a_class_without_an_example_is_named():
+    images = [np.zeros((2, 32, 32, 3), np.float32)] * 3
+    objects = Annotations(np.zeros((2, 1), int), np.tile([2.0, 2, 20, 20], (2, 1, 1)))
+    with pytest.raises(InvalidInputError, match="class 'b' is empty in the train split"):
+        detection_task("two", images, [objects] * 3, ("a", "b"))
+    outside = Annotations(objects.classes, objects.boxes + 20)
+    with pytest.raises(InvalidInputError, match=r"valid: box 1 of image 0, .* lies outside"):
+        detection_task("two", images, [objects, outside, objects], ("a",))
