@@ -110,7 +110,7 @@ def test_values_are_averaged_over_the_cells_with_a_box(boxes: DetectionTask):
 
 
 def test_a_training_step_adds_the_companion_whatever_runs_the_loss(boxes: DetectionTask):
-    variables, part = batch(boxes)
+    _, part = batch(boxes)
     text = "add(sub(1, ratio(i, u)), ratio(sub(e, u), e))"
     tree = parse(text, BOX_PRIMITIVES)
     alphabet = Alphabet(BOX_PRIMITIVES, 16)
