@@ -16,15 +16,15 @@ from jaxloss.runs.given import fitting_loss, given_loss, listed_losses
     [
         ("mae", "mae", ["identity", "softmax", "sigmoid"]),
         ("Huber:delta=0.5", "huber:delta=0.5", ["identity", "softmax", "sigmoid"]),
-        ("cross entropy", "cross_entropy", ["softmax", "anchors"]),
-        ("focal", "focal", ["sigmoid", "softmax"]),
-        ("giou", "giou", ["boxes"]),
+        ("cross entropy", "cross_entropy", ["softmax", "anchors", "cell_classes"]),
+        ("focal", "focal", ["sigmoid", "softmax", "cell_classes"]),
+        ("giou", "giou", ["boxes", "cell_boxes"]),
         ("triplet", "triplet", ["anchors"]),
         ("wgan_critic", "wgan_critic", []),
         ("y - f", "y - f", ["identity", "softmax", "sigmoid"]),
         ("f", "f", ["identity", "softmax", "sigmoid"]),
-        ("-dot(y, log(softmax(x)))", "-dot(y, log(softmax(x)))", ["logits"]),
-        ("1 - ratio(i, u)", "1 - ratio(i, u)", ["boxes"]),
+        ("-dot(y, log(softmax(x)))", "-dot(y, log(softmax(x)))", ["logits", "cell_classes"]),
+        ("1 - ratio(i, u)", "1 - ratio(i, u)", ["boxes", "cell_boxes"]),
     ],
 )
 def test_a_text_names_a_loss_for_the_views_that_it_fits(text: str, name: str, views: list[str]):
