@@ -110,12 +110,12 @@ def metric_named(
     if kind == "retrieval" and of_retrieval:
         require(direction is None, f"metric {family!r} knows its own direction; give none")
         score = retrieval_scores.retrieval_score(spec)
-        return Metric(spec, _guarded(score), higher_is_better=True)
+        return Metric(spec, guarded(score), higher_is_better=True)
     built_in = any(family in table for table in _BUILT_IN.values())
     if colon and not built_in:
         function = load_attribute(spec, "metric")
         require(callable(function), f"metric {spec!r} is no function of (predictions, targets)")
-        return Metric(spec, _guarded(_on_host(function)), direction == "higher")
+        return Metric(spec, guarded(_on_host(function)), direction == "higher")
     if kind == "retrieval" or family not in _BUILT_IN[kind]:
         reason = "is not for" if built_in or of_retrieval else "is unknown; for"
         names = retrieval_scores.NAMES if kind == "retrieval" else METRIC_NAMES[kind]
@@ -131,7 +131,7 @@ def metric_named(
         function = functools.partial(function, quantile=quantile)
     else:
         require(not colon, f"metric {family!r} takes no setting, got {spec!r}")
-    return Metric(spec, _guarded(function), higher_is_better)
+    return Metric(spec, guarded(function), higher_is_better)
 
 
 def _quantile(spec: str, text: str) -> float:
@@ -146,7 +146,7 @@ def _quantile(spec: str, text: str) -> float:
     return quantile
 
 
-def _guarded(function: MetricFunction) -> MetricFunction:
+def guarded(function: MetricFunction) -> MetricFunction:
     """Makes the value NaN when any prediction is not finite, so that none can look good."""
 
     def metric(

@@ -19,6 +19,7 @@ from jaxloss.models.model import Model
 from jaxloss.models.registry import create_model
 from jaxloss.tasks.anchors import anchored_model
 from jaxloss.tasks.metrics import Direction, Metric, metric_named
+from jaxloss.tasks.options import read_options
 from jaxloss.tasks.preparation import standardised
 from jaxloss.tasks.registry import TaskSettings, load_supervised_task
 from jaxloss.tasks.retrieval_scores import require_enough
@@ -258,17 +259,6 @@ def load_retrieval_task(name: str, settings: TaskSettings) -> RetrievalTask:
 def _read(name: str) -> tuple[str, dict[str, Any]]:
     parts = name.split(":")
     first = next((i for i, part in enumerate(parts) if "=" in part), len(parts))
-    data, options = ":".join(parts[:first]), dict[str, Any]()
+    data = ":".join(parts[:first])
     require(bool(data), "'retrieval' names no data; write for instance retrieval:digits")
-    for part in parts[first:]:
-        key, equals, value = part.partition("=")
-        if not equals or key not in _OPTIONS:
-            raise unknown_name(f"option of retrieval:{data}", key, _OPTIONS)
-        require(key not in options, f"retrieval:{name} gives {key!r} twice")
-        whole = value.isascii() and value.isdigit()
-        require(
-            whole or key not in _NUMBERS,
-            f"retrieval:{name}: {key} must be a whole number, got {value!r}",
-        )
-        options[key] = int(value) if key in _NUMBERS else value
-    return data, options
+    return data, read_options(f"retrieval:{data}", parts[first:], _OPTIONS, _NUMBERS)

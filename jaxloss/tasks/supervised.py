@@ -231,10 +231,25 @@ def _fitting_view(view: str | View | None, kind: Kind, classes: int) -> View:
 
 
 def require_model_fits(model: Model, inputs: Float[Array, "rows ..."], outputs: int) -> None:
-    """Traces the network on one batch, so that it fails here and not in the midst of a search.
+    """Refuses a network that does not take such inputs or does not give that many outputs.
 
     Raises:
-        InvalidInputError: it does not take such inputs, or does not give that many outputs.
+        InvalidInputError: says which.
+    """
+    fitting = [(2, outputs)] + ([(2,)] if outputs == 1 else [])
+    made = output_shape(model, inputs)
+    require(
+        made in fitting,
+        f"model {model.name!r} gives outputs of shape {made} for a batch of 2; "
+        f"expected {fitting[0]}",
+    )
+
+
+def output_shape(model: Model, inputs: Float[Array, "rows ..."]) -> tuple[int, ...]:
+    """Traces the network on a batch of 2, so that it fails here and not in the midst of a search.
+
+    Raises:
+        InvalidInputError: it does not take such inputs.
     """
 
     def forward(batch: Array) -> Array:
@@ -243,7 +258,7 @@ def require_model_fits(model: Model, inputs: Float[Array, "rows ..."], outputs: 
 
     batch = jax.ShapeDtypeStruct((2, *inputs.shape[1:]), inputs.dtype)
     try:
-        made = jax.eval_shape(forward, batch)
+        return jax.eval_shape(forward, batch).shape
     except InvalidInputError:
         raise
     # The network may be the person's own code and can fail in any way.
@@ -252,9 +267,3 @@ def require_model_fits(model: Model, inputs: Float[Array, "rows ..."], outputs: 
             f"model {model.name!r} does not take inputs of shape {batch.shape} "
             f"({type(error).__name__}: {error})"
         ) from error
-    fitting = [(2, outputs)] + ([(2,)] if outputs == 1 else [])
-    require(
-        made.shape in fitting,
-        f"model {model.name!r} gives outputs of shape {made.shape} for a batch of 2; "
-        f"expected {fitting[0]}",
-    )

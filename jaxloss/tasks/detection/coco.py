@@ -23,12 +23,10 @@ class LabelledImages(NamedTuple):
     Attributes:
         images: red, green and blue between 0 and 1.
         annotations: the objects, in pixels of these images.
-        names: file names.
     """
 
     images: Float[np.ndarray, "images side side 3"]
     annotations: Annotations
-    names: tuple[str, ...]
 
 
 class CocoFolder(NamedTuple):
@@ -138,7 +136,7 @@ def _labelled(
             )
             classes[place, number] = category
             boxes[place, number] = corners * side / np.array([width, height, width, height])
-    return LabelledImages(np.stack(images), Annotations(classes, boxes), tuple(names.values()))
+    return LabelledImages(np.stack(images), Annotations(classes, boxes))
 
 
 def _resized(file: Path, side: int) -> tuple[Float[np.ndarray, "side side 3"], tuple[int, int]]:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -111,14 +110,3 @@ def on_host(name: str) -> Callable[[Array, Array], Array]:
         return jax.pure_callback(call, shape, found(predictions), objects, vmap_method="sequential")
 
     return score
-
-
-def finite_only(score: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-    """Makes a score NaN where a prediction is not finite."""
-
-    def guarded(predictions: Array, targets: Array) -> Array:
-        finite = jnp.all(jnp.isfinite(predictions))
-        value = score(jnp.where(finite, predictions, 0), targets)
-        return jnp.where(finite, value, jnp.nan)
-
-    return guarded

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxloss.errors import nearest_first, require, unknown_name
+from jaxloss.errors import InvalidInputError, require
 from jaxloss.tasks.detection.cells import Annotations
 from jaxloss.tasks.detection.coco import LabelledImages, read_coco
 from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
+from jaxloss.tasks.options import read_options
 from jaxloss.tasks.registry import TaskSettings
-from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, Scenes, SceneSettings, compose_scenes
+from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, SceneSettings, compose_scenes
 from jaxloss.tasks.splitting import split_rows
 
 SCENES = "scenes"
@@ -56,9 +57,8 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
         )
     own = DetectionSettings(**options)
     if name == SCENES:
-        parts, classes = _composed(own.side, count or COUNT, settings), tuple(SILHOUETTES)
+        parts, classes = _composed(own.side, count, settings), tuple(SILHOUETTES)
     else:
-        require(count is None, f"detection:{name} has its own images; count is for {SCENES}")
         parts, classes = _recorded(name, own.side, settings)
     return detection_task(
         f"detection:{text}",
@@ -73,25 +73,15 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
     )
 
 
-def _read(text: str) -> tuple[str, int | None, dict[str, Any]]:
+def _read(text: str) -> tuple[str, int, dict[str, Any]]:
     name, *words = text.split(":")
-    known = _OPTIONS if name != SCENES else ("count", *_OPTIONS)
     if name != SCENES and "/" not in name and not Path(name).exists():
-        near = ", ".join(nearest_first(name, (SCENES,)))
-        require(False, f"detection:{name}: there is no such folder; or did you mean {near}?")
-    options = dict[str, Any]()
-    for word in words:
-        key, equals, value = word.partition("=")
-        if not equals or key not in known:
-            raise unknown_name(f"option of detection:{name}", key, known)
-        require(key not in options, f"detection:{text} gives {key!r} twice")
-        whole = key in (*_NUMBERS, "count")
-        require(
-            not whole or (value.isascii() and value.isdigit()),
-            f"detection:{text}: {key} must be a whole number, got {value!r}",
+        raise InvalidInputError(
+            f"detection:{name}: there is no such folder; or did you mean {SCENES}?"
         )
-        options[key] = int(value) if whole else value
-    return name, options.pop("count", None), options
+    known = _OPTIONS if name != SCENES else ("count", *_OPTIONS)
+    options = read_options(f"detection:{name}", words, known, ("count", *_NUMBERS))
+    return name, options.pop("count", COUNT), options
 
 
 def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledImages]:
@@ -102,10 +92,8 @@ def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledIma
     for split, chance in zip(SPLITS, chances, strict=True):
         share = round(count * chance)
         require(share >= 1, f"count={count} leaves no image to the {split} split")
-        scenes: Scenes = compose_scenes(settings.split_seed, share, split, looks)
-        names = tuple(f"{split} {number}" for number in range(share))
-        objects = Annotations(scenes.classes, scenes.boxes)
-        parts.append(LabelledImages(scenes.images, objects, names))
+        scenes = compose_scenes(settings.split_seed, share, split, looks)
+        parts.append(LabelledImages(scenes.images, Annotations(scenes.classes, scenes.boxes)))
     return parts
 
 
@@ -124,7 +112,7 @@ def _recorded(
 
 def _taken(images: LabelledImages, rows: np.ndarray) -> LabelledImages:
     objects = Annotations(*(part[rows] for part in images.annotations))
-    return LabelledImages(images.images[rows], objects, tuple(images.names[row] for row in rows))
+    return LabelledImages(images.images[rows], objects)
 
 
 def _padded(images: LabelledImages, most: int) -> LabelledImages:

@@ -22,10 +22,11 @@ from jaxloss.models.detector import WIDTH, Detector
 from jaxloss.models.model import Model
 from jaxloss.models.registry import create_model
 from jaxloss.tasks.detection.cells import Annotations, as_targets, cell_centres
-from jaxloss.tasks.detection.coco_scores import finite_only, on_host
+from jaxloss.tasks.detection.coco_scores import on_host
 from jaxloss.tasks.detection.scores import SCORES
-from jaxloss.tasks.metrics import Direction, Metric, metric_named
+from jaxloss.tasks.metrics import Direction, Metric, guarded, metric_named
 from jaxloss.tasks.preparation import standardised
+from jaxloss.tasks.supervised import output_shape
 from jaxloss.tasks.task import Split
 
 Branch = Literal["box", "class"]
@@ -175,7 +176,7 @@ def detection_task(
             own.ndim == 4 and own.shape[1:] == (side, side, 3),
             f"{split}: expected images [images, {side}, {side}, 3], got shape {own.shape}",
         )
-        require_sound(split, objects, side, [str(number) for number in range(len(own))])
+        require_sound(split, objects, side)
         _require_examples(split, objects, class_names)
     precision = np.dtype(jnp.result_type(float))
     rows = [as_targets(objects, side, stride, len(class_names)) for objects in annotations]
@@ -219,24 +220,23 @@ def detection_metric(spec: str, direction: Direction | None = None) -> Metric:
         not colon or end == HOST,
         f"metric {spec!r}: expected {name!r} or '{name}:{HOST}'",
     )
-    return Metric(spec, finite_only(on_host(name) if colon else SCORES[name]), True)
+    return Metric(spec, guarded(on_host(name) if colon else SCORES[name]), True)
 
 
-def require_sound(split: str, objects: Annotations, side: float, names: Sequence[str]) -> None:
+def require_sound(split: str, objects: Annotations, side: float) -> None:
     """Refuses boxes without area and boxes outside of their image.
 
     Args:
         split: where they are, for the messages.
         objects: the annotations.
         side: pixels of an image's side.
-        names: of the images.
 
     Raises:
         InvalidInputError: says which box of which image is wrong.
     """
     for image, number in np.argwhere(objects.classes >= 0).tolist():
         box = objects.boxes[image, number]
-        where = f"{split}: box {number + 1} of image {names[image]}, {_written(box)},"
+        where = f"{split}: box {number + 1} of image {image}, {_written(box)},"
         require(bool(np.all(np.isfinite(box))), f"{where} is not finite")
         require(bool(np.all(box[2:] > box[:2])), f"{where} has no area; expected x1 < x2, y1 < y2")
         require(
@@ -278,22 +278,9 @@ def _network(model: Any, outputs: int, settings: DetectionSettings) -> Model:
 
 
 def _require_cells(model: Model, split: Split, cells: int, outputs: int) -> None:
-    def forward(images: Array) -> Array:
-        return model.apply(model.init(jax.random.key(0), images), images, False, None)[0]
-
-    images = jax.ShapeDtypeStruct((2, *split.inputs.shape[1:]), split.inputs.dtype)
-    try:
-        made = jax.eval_shape(forward, images)
-    except InvalidInputError:
-        raise
-    # The network may be the person's own code and can fail in any way.
-    except Exception as error:
-        raise InvalidInputError(
-            f"model {model.name!r} does not take images of shape {images.shape} "
-            f"({type(error).__name__}: {error})"
-        ) from error
+    made = output_shape(model, split.inputs)
     require(
-        made.shape == (2, cells, outputs),
-        f"model {model.name!r} gives outputs of shape {made.shape} for a batch of 2; expected "
+        made == (2, cells, outputs),
+        f"model {model.name!r} gives outputs of shape {made} for a batch of 2; expected "
         f"{(2, cells, outputs)}: for each cell the classes, the background and four sides",
     )

@@ -1,0 +1,37 @@
+"""Reads the options in the short text of a task: ``digits:unseen=3:test=seen``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from jaxloss.errors import require, unknown_name
+
+
+def read_options(
+    name: str, words: Sequence[str], known: Sequence[str], numbers: Sequence[str]
+) -> dict[str, Any]:
+    """Reads options that are written ``KEY=VALUE``.
+
+    Args:
+        name: of the task that they belong to, for the messages.
+        words: the options, each as it was written.
+        known: keys that there are.
+        numbers: keys whose values are whole numbers; the others stay text.
+
+    Returns:
+        Values by key, those of the options that were given.
+
+    Raises:
+        InvalidInputError: an option is unknown or given twice, or is no whole number.
+    """
+    options = dict[str, Any]()
+    whole = ":".join([name, *words])
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key not in known:
+            raise unknown_name(f"option of {name}", key, known)
+        require(key not in options, f"{whole} gives {key!r} twice")
+        if key in numbers:
+            counts = value.isascii() and value.isdigit()
+            require(counts, f"{whole}: {key} must be a whole number, got {value!r}")
+        options[key] = int(value) if key in numbers else value
+    return options
