@@ -103,8 +103,7 @@ class RetrievalTask:
 
         As that loss has a part for all anchors together, each example's value holds it whole.
         """
-        entry, parameters = zoo.read(self.task_loss_name)
-        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+        return zoo.read_task_loss(self.task_loss_name, self.view.name)(outputs, targets)
 
     def predictions(
         self, outputs: Float[Array, "examples rows features"]
@@ -182,8 +181,7 @@ def retrieval_task(
     for split, rows in {"train": train, "valid": valid, "test": test}.items():
         require_enough(metric.name, len(rows.targets) - 1, split)
     usual, view = task_loss or TASK_LOSS, view_named("anchors")
-    entry, parameters = zoo.read(usual)
-    zoo.as_task_loss(entry, view.name, **parameters)
+    zoo.read_task_loss(usual, view.name)
     wrapped = anchored_model(network, seen, features)
     return RetrievalTask(
         *(f"retrieval:{source.name}", wrapped, train, valid, test, view, metric, usual, names),

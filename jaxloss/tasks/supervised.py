@@ -82,8 +82,7 @@ class SupervisedTask:
         regression, both summed over the outputs of an example as every loss here is; generalised
         IoU loss for boxes.
         """
-        entry, parameters = zoo.read(self.task_loss_name)
-        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+        return zoo.read_task_loss(self.task_loss_name, self.view.name)(outputs, targets)
 
     def predictions(self, outputs: Float[Array, "examples ..."]) -> Float[Array, "examples ..."]:
         """What the metric takes.
@@ -198,9 +197,8 @@ def supervised_task(
         require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
     else:
         metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
-    entry, parameters = zoo.read(task_loss or TASK_LOSS_OF[seen.name])
-    zoo.as_task_loss(entry, seen.name, **parameters)
-    usual = zoo.spelled(entry, parameters)
+    loss = zoo.read_task_loss(task_loss or TASK_LOSS_OF[seen.name], seen.name)
+    usual = zoo.spelled(loss.entry, dict(loss.parameters))
     return SupervisedTask(name, kind, network, train, valid, last, seen, metric, usual, names)
 
 

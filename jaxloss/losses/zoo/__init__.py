@@ -90,6 +90,7 @@ from jaxloss.losses.zoo.registry import (
     get,
     names,
     read,
+    read_task_loss,
     select,
     spelled,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "ranking_softmax",
     "ranknet",
     "read",
+    "read_task_loss",
     "reconstruction",
     "repeller",
     "root_mean_squared_error",

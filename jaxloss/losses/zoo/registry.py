@@ -22,7 +22,7 @@ from jaxloss.losses.zoo import (
 )
 from jaxloss.losses.zoo.entry import PROPERTIES, Branch, ZooLoss
 from jaxloss.losses.zoo.kinds import KINDS
-from jaxloss.losses.zoo.supervised import views_of
+from jaxloss.losses.zoo.supervised import ZooTaskLoss, as_task_loss, views_of
 from jaxloss.losses.zoo.writing import number
 
 BRANCHES: tuple[Branch, ...] = typing.get_args(Branch)
@@ -98,6 +98,16 @@ def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
         given[parameter.strip()] = value
     entry.values(given)
     return entry, given
+
+
+def read_task_loss(spec: str, view: str) -> ZooTaskLoss:
+    """Reads a loss with parameters, as `read` does, that trains tasks of a view.
+
+    Raises:
+        InvalidInputError: it cannot be read, the view is unknown, or the loss does not fit it.
+    """
+    entry, parameters = read(spec)
+    return as_task_loss(entry, view, **parameters)
 
 
 def spelled(entry: ZooLoss, given: Mapping[str, float]) -> str:

@@ -101,9 +101,7 @@ def _cells_boxes(_view: str, outputs: Array, targets: Array) -> tuple[Array, ...
 
 
 _CLASSIFICATION = ("sigmoid", "softmax")
-_CELLS = ("cell_classes", "cell_boxes")
 _ANCHORS = "anchors"
-_VIEWS = ("identity", *_CLASSIFICATION, "boxes", _ANCHORS, *_CELLS)
 
 _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
     "real": (("identity", *_CLASSIFICATION), _seen),
@@ -120,20 +118,18 @@ _WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
 }
 """For each kind of inputs: the views that it fits, and how outputs and targets become arguments."""
 
-_ANCHORED_WAYS: dict[str, Arguments] = {
-    "logits": _by_distance(_labelled),
-    "logits_and_classes": _by_distance(_numbered),
-    "log_probabilities": _by_distance(_log_labelled),
-    "log_probabilities_and_classes": _by_distance(_log_numbered),
-    "energies": _by_distance(_as_energies),
-    "anchored": _in_batch(batches.anchored),
-    "labelled": _in_batch(batches.labelled),
-    "embedding_pair": _in_batch(batches.pairs),
-    "triplet": _in_batch(batches.hardest),
-}
-"""The same for embeddings beside class anchors."""
-
-_CELL_WAYS: dict[str, dict[str, Arguments]] = {
+_OWN_WAYS: dict[str, dict[str, Arguments]] = {
+    _ANCHORS: {
+        "logits": _by_distance(_labelled),
+        "logits_and_classes": _by_distance(_numbered),
+        "log_probabilities": _by_distance(_log_labelled),
+        "log_probabilities_and_classes": _by_distance(_log_numbered),
+        "energies": _by_distance(_as_energies),
+        "anchored": _in_batch(batches.anchored),
+        "labelled": _in_batch(batches.labelled),
+        "embedding_pair": _in_batch(batches.pairs),
+        "triplet": _in_batch(batches.hardest),
+    },
     "cell_classes": {
         "score": _in_cells(_scored),
         "logit": _in_cells(_labelled),
@@ -146,7 +142,10 @@ _CELL_WAYS: dict[str, dict[str, Arguments]] = {
     },
     "cell_boxes": {"boxes": _cells_boxes},
 }
-"""The same for the two branches of a detector."""
+"""The same for views with ways of their own: embeddings beside class anchors, and the two branches
+of a detector."""
+
+_VIEWS = ("identity", *_CLASSIFICATION, "boxes", *_OWN_WAYS)
 
 _REASONS = {
     "nonnegative": "it takes predictions of at least 0, and a network's outputs know no bounds",
@@ -188,11 +187,9 @@ class ZooTaskLoss:
             InvalidInputError: at trace time, if the shapes do not fit the view.
         """
         kind = self.entry.kind
-        if self.view in _CELL_WAYS:
-            ways = _CELL_WAYS[self.view][kind]
-        else:
-            ways = _ANCHORED_WAYS[kind] if self.view == _ANCHORS else _WAYS[kind][1]
-        arguments = ways(self.view, outputs, targets)
+        own = _OWN_WAYS.get(self.view)
+        way = own[kind] if own is not None else _WAYS[kind][1]
+        arguments = way(self.view, outputs, targets)
         values = self.entry.function(*arguments, **dict(self.parameters))
         if kind == "embedding_pair":
             return batches.mean_over_others(values)
@@ -209,13 +206,11 @@ def _unfit(entry: ZooLoss, view: str) -> str | None:
         return "its gradient is 0, so that nothing can be learned from it; use it as a metric"
     if "unbounded_below" in entry.properties and entry.kind in _WAYS:
         return "it has no minimum, so that training would never end"
-    if view == _ANCHORS and entry.kind in _ANCHORED_WAYS:
-        return None
-    if view in _CELL_WAYS and entry.branch != "generative" and entry.kind in _CELL_WAYS[view]:
+    if entry.kind in _OWN_WAYS.get(view, ()) and entry.branch != "generative":
         return None
     if entry.kind == "detections":
         return f"{_REASONS[entry.kind]}; it fits tasks of view cell_classes"
-    if entry.kind in _ANCHORED_WAYS and entry.kind not in _WAYS:
+    if entry.kind in _OWN_WAYS[_ANCHORS] and entry.kind not in _WAYS:
         return f"{_USES[entry.branch]}; it fits tasks of view {_ANCHORS}"
     if entry.kind not in _WAYS:
         return _REASONS.get(entry.kind) or _USES[entry.branch]

@@ -70,8 +70,7 @@ class DetectionSettings:
         if self.branch not in get_args(Branch):
             raise unknown_name("branch", self.branch, get_args(Branch))
         for branch, view in VIEW_OF.items():
-            entry, parameters = zoo.read(self.loss_of(branch))
-            zoo.as_task_loss(entry, view, **parameters)
+            zoo.read_task_loss(self.loss_of(branch), view)
 
     def loss_of(self, branch: Branch) -> str:
         """Names the usual loss of a branch."""
@@ -81,8 +80,7 @@ class DetectionSettings:
     def companion(self) -> zoo.ZooTaskLoss:
         """The loss of the branch that is not learned."""
         other: Branch = "class" if self.branch == "box" else "box"
-        entry, parameters = zoo.read(self.loss_of(other))
-        return zoo.as_task_loss(entry, VIEW_OF[other], **parameters)
+        return zoo.read_task_loss(self.loss_of(other), VIEW_OF[other])
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +116,7 @@ class DetectionTask:
         self, outputs: Float[Array, "batch cells numbers"], targets: Num[Array, "batch rows 5"]
     ) -> Float[Array, " batch"]:
         """The usual loss of the learned branch; the other's is the companion of the model."""
-        entry, parameters = zoo.read(self.task_loss_name)
-        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+        return zoo.read_task_loss(self.task_loss_name, self.view.name)(outputs, targets)
 
     def predictions(
         self, outputs: Float[Array, "examples cells numbers"]
@@ -188,8 +185,7 @@ def detection_task(
     network = _network(model, outputs, settings)
     _require_cells(network, train, (side // stride) ** 2, outputs)
     view = VIEW_OF[settings.branch]
-    entry, parameters = zoo.read(task_loss or settings.loss_of(settings.branch))
-    zoo.as_task_loss(entry, view, **parameters)
+    loss = zoo.read_task_loss(task_loss or settings.loss_of(settings.branch), view)
     return DetectionTask(
         name,
         network._replace(companion=settings.companion),
@@ -198,7 +194,7 @@ def detection_task(
         test,
         view_named(view),
         metric if isinstance(metric, Metric) else detection_metric(metric or METRIC, direction),
-        zoo.spelled(entry, parameters),
+        zoo.spelled(loss.entry, dict(loss.parameters)),
         tuple(class_names),
         settings,
     )

@@ -66,8 +66,7 @@ class PDETask:
         self, outputs: Float[Array, "batch 1"], targets: Num[Array, " batch"]
     ) -> Float[Array, " batch"]:
         """The usual loss, one value for each row; the squared error unless another was chosen."""
-        entry, parameters = zoo.read(self.task_loss_name)
-        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+        return zoo.read_task_loss(self.task_loss_name, self.view.name)(outputs, targets)
 
     def predictions(self, outputs: Float[Array, "examples 1"]) -> Float[Array, " examples"]:
         """The values of the solution, on scored rows."""
@@ -119,8 +118,7 @@ def pde_task(
     problem.require_solvable(parameter)
     weights, view = weights or Weights(), view_named("identity")
     terms = terms_of(problem, weights)
-    entry, values = zoo.read(task_loss)
-    zoo.as_task_loss(entry, view.name, **values)
+    zoo.read_task_loss(task_loss, view.name)
     train = _pool(problem, terms, outliers, seed, parameter)
     generator = np.random.default_rng(seed)
     scattered = generator.uniform(problem.low, problem.high, (VALID_ROWS, problem.dimensions))

@@ -72,8 +72,7 @@ class OfflineRLTask:
         self, outputs: Float[Array, "batch horizon"], targets: Num[Array, "batch horizon"]
     ) -> Float[Array, " batch"]:
         """The usual loss, one value for each episode: the sum over its stages."""
-        entry, parameters = zoo.read(self.task_loss_name)
-        return zoo.as_task_loss(entry, self.view.name, **parameters)(outputs, targets)
+        return zoo.read_task_loss(self.task_loss_name, self.view.name)(outputs, targets)
 
     def predictions(self, outputs: Float[Array, "examples horizon"]) -> Array:
         """The values of the actions taken, as they are."""
@@ -120,8 +119,7 @@ def offline_rl_task(
         f"{name} has a network that is linear or mlp:WIDTH-WIDTH-... for each stage, "
         f"got model {model!r}",
     )
-    entry, values = zoo.read(task_loss)
-    zoo.as_task_loss(entry, "identity", **values)
+    zoo.read_task_loss(task_loss, "identity")
     network = create_model(model, 1)
     rows, rewards = as_rows(episodes), jnp.asarray(episodes.rewards, jnp.result_type(float))
     parts = split_rows(None, len(rows), split or SplitSettings())
