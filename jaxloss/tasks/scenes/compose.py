@@ -12,7 +12,9 @@ from jaxloss.tasks.scenes.photographs import PhotographSplit, photographs
 from jaxloss.tasks.scenes.silhouettes import SILHOUETTES
 
 _TRIES = 50
-_MARGIN = 1.5
+"""Objects that are tried for a scene before it has fewer than it should (*assumed*)."""
+_STRETCH = math.sqrt(1.5)
+"""How many times its height an object is wide, or the other way round, at most (*assumed*)."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _outline(
     """Draws place, size, turn and stretch of an object that lies whole in the scene."""
     side = settings.side
     radius = side * np.exp(generator.uniform(*np.log(settings.radii)))
-    stretch = np.exp(generator.uniform(-1, 1) * math.log(_MARGIN) / 2)
+    stretch = np.exp(generator.uniform(-1, 1) * math.log(_STRETCH))
     angle = generator.uniform(0, 2 * math.pi)
     x, y = generator.uniform(radius, side - radius, 2)
     middle = np.arange(side) + 0.5
@@ -161,7 +163,7 @@ def _outline(
     along = across * math.cos(angle) + down * math.sin(angle)
     beside = down * math.cos(angle) - across * math.sin(angle)
     # The longer way reaches the circle, so that a stretched object still lies inside of it.
-    longest = radius * min(stretch, 1 / stretch)
-    wide, narrow = (radius, longest) if stretch < 1 else (longest, radius)
+    shorter = radius * min(stretch, 1 / stretch)
+    wide, high = (radius, shorter) if stretch < 1 else (shorter, radius)
     outline = list(SILHOUETTES.values())[kind]
-    return outline(along / wide, beside / narrow)
+    return outline(along / wide, beside / high)

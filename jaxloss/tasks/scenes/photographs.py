@@ -22,7 +22,6 @@ SPLITS: dict[PhotographSplit, tuple[float, float]] = {
 splits (*assumed*)."""
 
 
-@functools.cache
 def photographs(split: PhotographSplit) -> tuple[Float[np.ndarray, "height width 3"], ...]:
     """Loads a split's strip of the photographs, a Chinese temple and a flower.
 
@@ -37,15 +36,19 @@ def photographs(split: PhotographSplit) -> tuple[Float[np.ndarray, "height width
     """
     if split not in SPLITS:
         raise unknown_name("split", split, SPLITS)
+    low, high = SPLITS[split]
+    return tuple(
+        image[:, round(low * image.shape[1]) : round(high * image.shape[1])] for image in _whole()
+    )
+
+
+@functools.cache
+def _whole() -> tuple[Float[np.ndarray, "height width 3"], ...]:
     from sklearn.datasets import load_sample_images
 
-    low, high = SPLITS[split]
     # scikit-learn gives a Bunch without types.
     loaded: Any = load_sample_images()
-    strips: list[np.ndarray] = []
-    for image in loaded.images:
-        width = image.shape[1]
-        strip = image[:, round(low * width) : round(high * width)].astype(np.float32) / 255
-        strip.setflags(write=False)
-        strips.append(strip)
-    return tuple(strips)
+    images = tuple(image.astype(np.float32) / 255 for image in loaded.images)
+    for image in images:
+        image.setflags(write=False)
+    return images
