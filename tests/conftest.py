@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -59,6 +60,35 @@ def random_formulas() -> RandomFormulas:
         return [tree(int(generator.integers(1, height + 1))) for _ in range(count)]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def compiled() -> list[str]:
+    """A line for each program that JAX has compiled, the latest last."""
+    events: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: events.append(event) if "backend_compile" in event else None
+    )
+    return events
+
+
+@pytest.fixture(scope="session")
+def goes_on_alike(compiled: list[str]) -> Callable[[Any, Any], None]:
+    """Takes ``(search, state)`` a generation on: saved and resumed it compiles nothing new and is
+    the same, bit for bit."""
+
+    def check(search: Any, state: Any) -> None:
+        rest = jax.tree.map(np.array, state._replace(key=None))
+        saved = rest._replace(key=jax.random.wrap_key_data(jax.random.key_data(state.key).copy()))
+        before = len(compiled)
+        end, last = search.step(state)
+        resumed, again = search.step(saved)
+        assert len(compiled) == before
+        assert last == again
+        np.testing.assert_array_equal(end.fitness, resumed.fitness)
+        np.testing.assert_array_equal(end.genomes, resumed.genomes)
+
+    return check
 
 
 @pytest.fixture(scope="module", autouse=True)

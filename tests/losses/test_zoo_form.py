@@ -23,8 +23,10 @@ def test_every_loss_that_trains_a_task_is_a_form_of_each_of_its_views(name: str)
         assert form.describe(())
         if form.symbolic:
             assert set(form.expression(()).variables) <= set(view_named(view).variables)
-        # What the primitives say of all classes of a cell together is a family of rows.
-        if not form.elementwise and not form.symbolic:
+        if form.symbolic and not form.elementwise:
+            # What the primitives say of all classes of a cell together is a family of rows.
+            assert view_named(view).written == "logits"
+        elif not form.elementwise:
             with pytest.raises(InvalidInputError):
                 form.family()
 

@@ -28,11 +28,6 @@ from jaxloss.search import METHODS, FrontEntry, Info, Search
 from jaxloss.search.cse_proposals import ProposalSettings
 from jaxloss.tasks import SupervisedTask, Task, TaskSettings, load_task, supervised_task
 
-COMPILATIONS: list[str] = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
-)
-
 
 @cache
 def regression(seed: int = 0) -> SupervisedTask:
@@ -158,7 +153,7 @@ def test_every_method_is_tried():
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def course(request: pytest.FixtureRequest) -> Course:
+def course(request: pytest.FixtureRequest, compiled: list[str]) -> Course:
     name, case = request.param, CASES[request.param]
     method = METHODS[name]
     search = method.make(
@@ -166,11 +161,11 @@ def course(request: pytest.FixtureRequest) -> Course:
     )
     states, infos, compilations = [search.init(jax.random.key(0))], [], []
     for _ in range(search.steps):
-        before = len(COMPILATIONS)
+        before = len(compiled)
         state, info = search.step(states[-1])
         states.append(state)
         infos.append(info)
-        compilations.append(len(COMPILATIONS) - before)
+        compilations.append(len(compiled) - before)
     return Course(name, search, states, infos, compilations)
 
 

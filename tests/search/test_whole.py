@@ -17,11 +17,6 @@ from jaxloss.search.whole import WholeResult, best_losses, whole_search
 from jaxloss.symbols.variation import VariationSettings
 from jaxloss.tasks import SupervisedTask, supervised_task
 
-COMPILATIONS: list[str] = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
-)
-
 SEEDS = 3
 # Few steps: some losses amplify rounding from step to step until another tree wins.
 SHARED: dict[str, Any] = {
@@ -58,15 +53,15 @@ class Seeds(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def seeds() -> Seeds:
+def seeds(compiled: list[str]) -> Seeds:
     task = probe()
     search = jax.jit(jax.vmap(whole_search(task, EVOMAL, EVOMAL.local_search)))
     others, keys = (jax.random.split(jax.random.key(number), SEEDS) for number in range(2))
     compilations, results = [], []
     for some in (others, keys):
-        before = len(COMPILATIONS)
+        before = len(compiled)
         results.append(search(some))
-        compilations.append(len(COMPILATIONS) - before)
+        compilations.append(len(compiled) - before)
     return Seeds(task, keys, results[-1], compilations)
 
 

@@ -31,11 +31,6 @@ from jaxloss.tasks import (
     supervised_task,
 )
 
-COMPILATIONS: list[str] = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, *_, **__: COMPILATIONS.append(event) if "backend_compile" in event else None
-)
-
 
 @cache
 def clouds(classes: int = 3, rows: int = 120) -> SupervisedTask:
@@ -240,15 +235,17 @@ SETTINGS = EvoMALSettings(
 )
 
 
-def test_a_search_on_distances_goes_on_where_it_was_stopped_and_compiles_nothing_new():
+def test_a_search_on_distances_goes_on_where_it_was_stopped_and_compiles_nothing_new(
+    compiled: list[str],
+):
     search = evomal(small(), SETTINGS)
     states, infos, compilations = [search.init(jax.random.key(1))], list[Info](), list[int]()
     for _ in range(4):
-        before = len(COMPILATIONS)
+        before = len(compiled)
         state, info = search.step(states[-1])
         states.append(state)
         infos.append(info)
-        compilations.append(len(COMPILATIONS) - before)
+        compilations.append(len(compiled) - before)
     assert compilations[2:] == [0, 0]
     leaves, structure = jax.tree.flatten(states[2])
     copies = [
