@@ -1,5 +1,6 @@
 """What all tests share: strict JAX, checked annotations, few and repeatable examples."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -25,8 +26,12 @@ CHECKED_MODULES = (
 
 # Before any test imports jaxloss: the hook acts on import.
 install_import_hook(CHECKED_MODULES, "beartype.beartype")
-# Tests compile much and run little. XLA reads this when the first array is made.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Tests compile much and run little, and each part of a program takes some of the memory maps that a
+# process may have, 65,530 on Linux. XLA reads this when the first array is made.
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1",
+)
 # Two devices on every machine, so that what is spread over devices is spread in tests too.
 jax.config.update("jax_num_cpu_devices", 2)
 settings.register_profile("jaxloss", deadline=None, max_examples=25, derandomize=True)
@@ -103,6 +108,14 @@ def strict_jax(request: pytest.FixtureRequest) -> Iterator[None]:
     precisions = "strict" if room == "symbols" else "standard"
     with jax.numpy_rank_promotion(ranks), jax.numpy_dtype_promotion(precisions):
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_programs() -> Iterator[None]:
+    """Lets go of what a file has compiled: all files together have more than a process may map."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture
