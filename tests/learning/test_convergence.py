@@ -36,6 +36,12 @@ def keeps_boxes(loss: BoxLoss, settings: ConvergenceSettings = SETTINGS) -> bool
 
 CROSS_ENTROPY = "neg(dot(y, log(softmax(x))))"
 SQUARED_ERROR = "dot(sub(softmax(x), y), sub(softmax(x), y))"
+# Of the sigmoid of each class: beside what a wrong class adds, a right one's part is soon too small
+# for single precision.
+FOCAL = (
+    "neg(add(mul(y, mul(mul(sub(1, sigmoid(x)), sub(1, sigmoid(x))), log(sigmoid(x)))), "
+    "mul(sub(1, y), mul(mul(sigmoid(x), sigmoid(x)), log(sub(1, sigmoid(x)))))))"
+)
 IOU = "sub(1, ratio(i, u))"
 GIOU = "add(sub(1, ratio(i, u)), ratio(sub(e, u), e))"
 # The formulas that the README of github.com/PerdonLiu/CSE-Autoloss gives as found; overlap 1.
@@ -64,7 +70,9 @@ def box_loss(text: str) -> BoxLoss:
     return partial(apply, jnp.ones(tree.size - 1))
 
 
-@pytest.mark.parametrize("text", [CROSS_ENTROPY, SQUARED_ERROR, FOUND_A_CLASS, FOUND_B_CLASS])
+@pytest.mark.parametrize(
+    "text", [CROSS_ENTROPY, FOCAL, SQUARED_ERROR, FOUND_A_CLASS, FOUND_B_CLASS]
+)
 def test_class_losses_that_train_are_kept_and_their_negations_dropped(text: str):
     assert keeps_classes(class_loss(text))
     assert not keeps_classes(class_loss(f"neg({text})"))
