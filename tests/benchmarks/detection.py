@@ -80,12 +80,12 @@ class Found(NamedTuple):
 
 def rows(
     count: int = 960,
-    steps: int = 1000,
+    steps: int = 500,
     tuning_seeds: int = 3,
     seeds: int = 10,
     search_seed: int = 0,
     model: str = "detector",
-    quick: dict[str, int] | None = None,
+    **searches: int,
 ) -> list[dict[str, Any]]:
     """Measures all pairs.
 
@@ -96,11 +96,11 @@ def rows(
         seeds: fresh trainings.
         search_seed: of both searches.
         model: the network.
-        quick: what is smaller in the searches than in the quick preset.
+        **searches: settings of both that are not the quick preset's.
     """
     settings = METHODS["cse_autoloss"].presets["quick"]
     assert isinstance(settings, CSEAutoLossSettings)
-    settings = replace(settings, optimizer=OPTIMIZER, **quick or {})
+    settings = replace(settings, optimizer=OPTIMIZER, **searches)
     spec = f"detection:scenes:count={count}:class_loss={USUAL[0]}:box_loss={USUAL[1]}"
 
     def task_of(branch: str) -> Task:
@@ -136,17 +136,17 @@ def rows(
     return table
 
 
-def _found(task: Task, settings: CSEAutoLossSettings, seed: int) -> Found:
+def _found(task: Task, settings: CSEAutoLossSettings, seed: int) -> Found | None:
     search = cse_autoloss(task, settings)
     state = search.init(jax.random.key(seed))
     for _ in range(search.steps):
         state, _ = search.step(state)
     finalists = search.finalists(state)
-    loss = next(finalist.loss for finalist in finalists if finalist.learned)
-    return Found(loss, finalists[0].learned)
+    learned = [finalist.loss for finalist in finalists if finalist.learned]
+    return Found(learned[0], finalists[0].learned) if learned else None
 
 
-def _pairs(found: dict[str, Found]) -> list[Pair]:
+def _pairs(found: dict[str, Found | None]) -> list[Pair]:
     def usual(name: str, view: str) -> ExampleLoss:
         return zoo.read_task_loss(name, view)
 
@@ -154,15 +154,15 @@ def _pairs(found: dict[str, Found]) -> list[Pair]:
         Pair(classes, boxes, usual(classes, "cell_classes"), usual(boxes, "cell_boxes"), False)
         for classes, boxes in PAIRS
     ]
-    names = {branch: own.loss.formula() + "*" * own.handed_over for branch, own in found.items()}
-    classes, boxes = found["class"].loss, found["box"].loss
-    usual_one = pairs[0]
-    return [
-        *pairs,
-        usual_one._replace(box_name=names["box"], box_loss=boxes, found=True),
-        usual_one._replace(class_name=names["class"], class_loss=classes, found=True),
-        Pair(names["class"], names["box"], classes, boxes, True),
-    ]
+    for branches in (("box",), ("class",), ("class", "box")):
+        pair = pairs[0]._replace(found=True)
+        losses = {branch: own for branch in branches if (own := found[branch]) is not None}
+        for branch, own in losses.items():
+            name = own.loss.formula() + "*" * own.handed_over
+            pair = pair._replace(**{f"{branch}_name": name, f"{branch}_loss": own.loss})
+        if len(losses) == len(branches):
+            pairs.append(pair)
+    return pairs
 
 
 def _keys(purpose: str, count: int) -> np.ndarray:

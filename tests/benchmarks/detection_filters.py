@@ -35,7 +35,10 @@ KNOWN: dict[str, dict[str, str]] = {
 
 
 def rows(
-    branch: str, proposals: int = 1000, population: int = 20, seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    branch: str,
+    proposals: int = 1000,
+    population: int = 20,
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
 ) -> list[dict[str, Any]]:
     """Filters the first generation of a search, for each seed and for all of them together.
 

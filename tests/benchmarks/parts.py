@@ -1,5 +1,6 @@
 """The parts of the benchmark by name, in running order."""
 
+from detection_parts import FILTERS, LOSSES
 from offline_parts import OFFLINE_RL
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
@@ -17,6 +18,11 @@ PARTS: dict[str, Part] = {
     "whole": WHOLE,
     "racing": RACING,
     "retrieval": RETRIEVAL,
+    "detection_filters": FILTERS,
+    "detection_losses": LOSSES,
     "devices": DEVICES,
     "offline_rl": OFFLINE_RL,
 }
+
+GROUPS: dict[str, tuple[str, ...]] = {"detection": ("detection_filters", "detection_losses")}
+"""Several parts by one name."""
