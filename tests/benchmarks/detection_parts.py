@@ -76,7 +76,7 @@ LOSSES = Part(
     "each row with 3 other networks on the validation split. The two searches are cse_autoloss at "
     "the quick preset with that Adam at 0.005, seed 0, beside the other loss of the first row; "
     "taken is the best of their finalists, the usual loss apart; a star marks one that beat it. A "
-    "loss that is found may weigh boxes more than classes, as the second row does without a search. "
+    "loss that is found may weigh boxes more than classes; the second row does so by hand. "
     "Classes are ranked by a softmax, under focal and cse_b_class too, which train each class by "
     "itself. Numbers of scenes and steps were chosen by validation scores of the first row, the "
     "second row was added after validation scores of the box search; no test score had been "

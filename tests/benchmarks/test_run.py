@@ -6,12 +6,15 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jobs
 import pytest
 import run
 import tables
 import timing
+from detection_parts import filter_goals, loss_goals
+from part import Part
 from parts import PARTS
 from tables import Column
 
@@ -45,6 +48,43 @@ def test_every_part_is_there_and_can_be_sent_to_a_process():
             assert importlib.util.find_spec(job.module) is not None
             assert json.loads(json.dumps(job.arguments)).keys() == job.arguments.keys()
         assert len({column.key for column in part.columns}) == len(part.columns)
+
+
+def test_a_name_of_several_parts_measures_them_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def measure(name: str, part: Part, quick: bool) -> dict[str, Any]:
+        texts = {"title": name, "notes": part.notes, "command": name, "seconds": 0.0 * quick}
+        return {**texts, "columns": part.columns, "rows": [], "goals": [], "failures": []}
+
+    monkeypatch.setattr(run, "measure", measure)
+    path = tmp_path / "benchmarks.json"
+    assert run.main(["--only", "detection", "detection_losses", "unrolls", "--out", str(path)]) == 0
+    report = json.loads(path.read_text())
+    assert list(report["parts"]) == ["detection_filters", "detection_losses", "unrolls"]
+
+
+@pytest.mark.parametrize(("left", "verdict"), [(1, "met, 99.50%"), (2, "missed, 99.00%")])
+def test_filters_must_drop_more_than_99_of_100(left: int, verdict: str):
+    row = {"seed": "all", "branch": "box", "distinct": 200, "left": left, "kept": 3, "known": 4}
+    total = row | {"by_both": 1 - left / 200}
+    dropped, passed = filter_goals([total | {"seed": "0"}, total])
+    assert verdict in dropped
+    assert "missed, in 3 of 4" in passed
+
+
+@pytest.mark.parametrize(("better", "verdict"), [(0.2, "met"), (0.0, "missed")])
+def test_of_the_losses_found_validation_chooses(better: float, verdict: str):
+    row = {"classes": "ce", "boxes": "giou", "found": False, "valid": 0.9, "test": 0.1, "p": 1.0}
+    chosen = row | {"boxes": "found", "found": True, "valid": 0.3, "test": better}
+    other = row | {"found": True, "valid": 0.2, "test": 0.5}
+    (goal,) = loss_goals([row, other, chosen])
+    assert f"ce + found) reaches GIoU + cross-entropy: {verdict}, mAP {better:.4f}" in goal
+    assert "missed, none" in loss_goals([row])[0]
+    assert tables.part_text(
+        {"title": "", "columns": (), "rows": [{}], "goals": [goal], "notes": "", "failures": []}
+        | {"command": "", "seconds": 0.0}
+    ).count(f"Goal: {goal}.")
 
 
 def test_tables_are_padded_markdown():
