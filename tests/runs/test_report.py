@@ -14,10 +14,11 @@ from jaxloss import LearnedLoss, PrimitiveSet, TreeForm, parse
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, ZooForm
 from jaxloss.losses.export import export_code, zoo_bodies
 from jaxloss.losses.views import view_named
-from jaxloss.runs.document import Paragraph
+from jaxloss.runs.document import Paragraph, Picture, Table
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.plots import loss_picture
-from jaxloss.runs.sections import paste_section
+from jaxloss.runs.records import GenerationRecord
+from jaxloss.runs.sections import funnel_section, paste_section
 from jaxloss.runs.settings import RunSettings
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -181,3 +182,33 @@ def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
     loss = own[view] if view in own else _drawn(OTHER_FORMS[1], view)
     loss_picture(tmp_path / "loss.png", loss, replace(loss, parameters=loss.parameters[::-1]))
     assert (tmp_path / "loss.png").read_bytes().startswith(PNG)
+
+
+CSE_FILTERS = ("archive", "not converging", "poor in simulation", "not finite")
+
+
+def _funnel(*dropped: dict[str, int]) -> list[tuple[tuple[str, ...], ...]]:
+    """Finds the tables about generations of 40 candidates."""
+    records = [
+        GenerationRecord(number, None, None, None, 40, 40 - sum(own.values()), own, 100, None, 1.0)
+        for number, own in enumerate(dropped, 1)
+    ]
+    blocks = funnel_section(records, {"fitness": Picture(Path("fitness.png"), "")})
+    return [block.rows for block in blocks if isinstance(block, Table)]
+
+
+def test_the_filters_of_cse_autoloss_make_a_funnel() -> None:
+    numbers = (4, 30, 1, 2), (10, 20, 7, 0)
+    counts, stages = _funnel(*(dict(zip(CSE_FILTERS, own, strict=True)) for own in numbers))
+    assert [row[1] for row in counts] == ["80", "14", "50", "8", "6", "2"]
+    # By hand: 80, less 14, less 50, less 8, less 2.
+    assert [row[1:] for row in stages] == [
+        ("80", "100 %"),
+        ("66", "82 %"),
+        ("16", "20 %"),
+        ("8", "10 %"),
+        ("6", "7.5 %"),
+    ]
+    assert "promising in simulation" in stages[3][0]
+    # Filters of other methods do not come one after the other.
+    assert len(_funnel({"archive": 4, "not finite": 1})) == 1
