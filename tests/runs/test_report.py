@@ -184,7 +184,7 @@ def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
     assert (tmp_path / "loss.png").read_bytes().startswith(PNG)
 
 
-CSE_FILTERS = ("archive", "not converging", "poor in simulation", "not finite")
+CSE_FILTERS: tuple[str, ...] = ("archive", "not converging", "poor in simulation", "not finite")
 
 
 def _funnel(*dropped: dict[str, int]) -> list[tuple[tuple[str, ...], ...]]:

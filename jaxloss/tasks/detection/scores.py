@@ -129,7 +129,6 @@ def average_precision(
     order = jnp.argsort(-detections.scores.ravel(), stable=True)
     matched = matched.reshape(len(least), -1)[:, order]
     labels, kept = detections.classes.ravel()[order], detections.kept.ravel()[order]
-    needed = jnp.asarray(_needed(classes.size))
 
     def of_class(number: Array) -> tuple[Array, Array]:
         own = kept & (labels == number)
@@ -140,7 +139,7 @@ def average_precision(
         count = jnp.sum(classes == number)
 
         def at_recalls(right: Array, best: Array) -> Array:
-            places = jnp.searchsorted(right, needed[count], side="left")
+            places = jnp.searchsorted(right, _needed(count), side="left")
             reached = places < len(best)
             return jnp.where(reached, best[jnp.minimum(places, len(best) - 1)], 0.0)
 
@@ -151,14 +150,18 @@ def average_precision(
     return value.astype(predictions.dtype)
 
 
-def _needed(most: int) -> Int[np.ndarray, "counts recalls"]:
-    """Counts how many of some objects must be found for each recall, in COCO's own rounding."""
-    rows = [np.zeros(len(RECALLS), np.int32)]
-    rows += [
-        np.searchsorted(np.arange(count + 1) / count, RECALLS, side="left").astype(np.int32)
-        for count in range(1, most + 1)
-    ]
-    return np.stack(rows)
+_RAISED = np.arange(101) / 100 < RECALLS
+"""Where COCO's recalls, multiples of a rounded 0.01, are above the hundredth that they stand for."""
+
+
+def _needed(count: Int[Array, ""]) -> Int[Array, " recalls"]:
+    """Counts how many of some objects must be found for each recall, in COCO's own rounding.
+
+    COCO compares the share found with a recall in double precision. They can only be mistaken for
+    each other where the share is a whole number of hundredths; all else is exact in whole numbers.
+    """
+    hundredths = jnp.arange(101) * count
+    return -(-hundredths // 100) + ((hundredths % 100 == 0) & _RAISED)
 
 
 def _of_overlaps(least: np.ndarray) -> Callable[[Array, Array], Array]:
