@@ -49,8 +49,9 @@ def explained(given: GivenLoss, classes: int) -> dict[str | None, Explanation]:
     if views:
         return {view: explain(given.losses[view], classes) for view in views}
     if given.entry is None:
-        return {given.first.view: explain(given.first, classes)}
-    explanation = explain_entry(given.entry, given.parameters, classes)
+        explanation = explain(given.first, classes)
+    else:
+        explanation = explain_entry(given.entry, given.parameters, classes)
     return {explanation.view: explanation}
 
 

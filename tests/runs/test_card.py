@@ -7,14 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from jaxloss import LearnedLoss, NetworkForm, parse, zoo
+from jaxloss import LearnedLoss, NetworkForm, TreeForm, parse, zoo
 from jaxloss.cli import main
+from jaxloss.errors import InvalidInputError
+from jaxloss.losses import ZooForm, zoo_form
 from jaxloss.losses.card import CLASS_VIEWS
 from jaxloss.runs.card import card_folder, card_views, explained, write_card
 from jaxloss.runs.card_pictures import beliefs_picture, compared_picture, formula_picture
 from jaxloss.runs.card_words import VIEW_TITLES, grouped, verdict
 from jaxloss.runs.given import given_loss
 from jaxloss.runs.simplify import Simplification
+from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
 
 ABSOLUTE = "abs(log(1.1*y*f))"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -183,3 +186,34 @@ def test_losses_can_be_drawn_over_each_other(tmp_path: Path):
         draw(tmp_path / name, losses)
         assert (tmp_path / name).read_bytes().startswith(PNG)
     assert set(CLASS_VIEWS) < set(VIEW_TITLES)
+
+
+@pytest.mark.parametrize(
+    ("view", "form", "like"),
+    [
+        (
+            "cell_boxes",
+            TreeForm(parse("sub(1, ratio(i, u))", BOX_PRIMITIVES), ("i", "u", "e")),
+            "boxes",
+        ),
+        ("cell_boxes", zoo_form("iou", "cell_boxes"), "boxes"),
+        ("cell_classes", zoo_form("cross_entropy", "cell_classes"), "softmax"),
+    ],
+)
+def test_a_loss_of_the_cells_of_a_detector_is_explained_as_one_of_a_cell(
+    tmp_path: Path, view: str, form: TreeForm | ZooForm, like: str
+):
+    saved = tmp_path / "loss.json"
+    saved.write_text(LearnedLoss(form, (1.0,) * form.parameter_count, view).to_json())
+    (name, explanation), *others = explained(given_loss(str(saved)), 3).items()
+    assert not others
+    assert name == explanation.view == like
+    assert explanation.finding("minimum_at_target").answer == "yes"
+
+
+def test_a_loss_that_sees_two_branches_of_a_detector_has_no_card(tmp_path: Path):
+    saved = tmp_path / "loss.json"
+    form = zoo_form("cse_a_class", "cell_classes")
+    saved.write_text(LearnedLoss(form, (), "cell_classes").to_json())
+    with pytest.raises(InvalidInputError, match="takes the overlaps of boxes beside the labels"):
+        explained(given_loss(str(saved)), 3)

@@ -34,6 +34,7 @@ from jaxloss.losses.card.subject import (
     entry_subject,
     has_subject,
     learned_subject,
+    of_one_cell,
 )
 from jaxloss.losses.card.target import target_findings
 from jaxloss.losses.learned import LearnedLoss
@@ -86,7 +87,8 @@ def explain(loss: LearnedLoss, classes: int = CLASSES) -> Explanation:
     whatever the settings are; overflow is looked for in single precision too.
 
     Args:
-        loss: learned, typed by hand, or of the zoo.
+        loss: learned, typed by hand, or of the zoo. One of a detector's cells is explained as a
+            loss of one cell.
         classes: how many classes a classification has; the label smoothing that a loss implies
             depends on it.
 
@@ -94,6 +96,7 @@ def explain(loss: LearnedLoss, classes: int = CLASSES) -> Explanation:
         InvalidInputError: ``classes`` is not from 2 to 1000, or the loss is for another view than
             those of `EXPLAINED_VIEWS`.
     """
+    loss = of_one_cell(loss)
     require(
         loss.view in EXPLAINED_VIEWS,
         f"losses for the views {', '.join(EXPLAINED_VIEWS)} can be explained; {loss.formula()} is "

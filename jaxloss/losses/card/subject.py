@@ -1,7 +1,7 @@
 """What a card looks at: one loss, on the outputs of one kind of task."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -9,7 +9,7 @@ from jaxtyping import Array
 from jaxloss.errors import require
 from jaxloss.losses.card.probe import Loss
 from jaxloss.losses.learned import LearnedLoss
-from jaxloss.losses.views import per_example
+from jaxloss.losses.views import per_example, view_named
 from jaxloss.losses.zoo import ZooLoss, ZooTaskLoss
 from jaxloss.losses.zoo_form import ZooForm
 
@@ -60,6 +60,25 @@ class Subject:
     def is_classifier(self) -> bool:
         """Whether targets are classes."""
         return self.view in CLASS_VIEWS
+
+
+def of_one_cell(loss: LearnedLoss) -> LearnedLoss:
+    """Takes a loss of all cells of a detector for the same loss of a single one.
+
+    Returns:
+        The loss for the view whose formulas it shares; losses for other views as they are.
+
+    Raises:
+        InvalidInputError: it is a loss of the zoo that a single cell cannot show what it takes.
+    """
+    view, form = view_named(loss.view).written, loss.form
+    if view == loss.view:
+        return loss
+    if isinstance(form, ZooForm):
+        # The outputs of a task of the softmax view are logits.
+        view = "softmax" if view == "logits" else view
+        form = replace(form, view=view)
+    return replace(loss, form=form, view=view)
 
 
 def learned_subject(loss: LearnedLoss) -> Subject:

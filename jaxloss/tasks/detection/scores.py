@@ -151,7 +151,7 @@ def average_precision(
 
 
 _RAISED = np.arange(101) / 100 < RECALLS
-"""Where COCO's recalls, multiples of a rounded 0.01, are above the hundredth that they stand for."""
+"""Where COCO's recalls, multiples of a rounded 0.01, are above the hundredth they stand for."""
 
 
 def _needed(count: Int[Array, ""]) -> Int[Array, " recalls"]:
