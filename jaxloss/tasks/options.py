@@ -1,4 +1,4 @@
-"""Reads the options in the short text of a task: ``digits:unseen=3:test=seen``."""
+"""Reads what a person asks of a task: options in its short text, and settings beside it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,3 +35,21 @@ def read_options(
             require(counts, f"{whole}: {key} must be a whole number, got {value!r}")
         options[key] = int(value) if key in numbers else value
     return options
+
+
+def require_usual(settings: Any, names: Sequence[str], task: str, owners: str) -> None:
+    """Refuses settings that have no meaning for a task.
+
+    Args:
+        settings: a dataclass whose fields all have defaults.
+        names: of the fields that must have them.
+        task: what the task does instead, with its name, for the message.
+        owners: what the settings are for.
+
+    Raises:
+        InvalidInputError: a field has another value.
+    """
+    usual = type(settings)()
+    for name in names:
+        same = getattr(settings, name) == getattr(usual, name)
+        require(same, f"{task}; {name} is for {owners}")

@@ -9,7 +9,7 @@ from jaxloss.errors import InvalidInputError, require
 from jaxloss.tasks.detection.cells import Annotations
 from jaxloss.tasks.detection.coco import LabelledImages, read_coco
 from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
-from jaxloss.tasks.options import read_options
+from jaxloss.tasks.options import read_options, require_usual
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, SceneSettings, compose_scenes
 from jaxloss.tasks.splitting import split_rows
@@ -49,12 +49,8 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
             data cannot be used, and why.
     """
     name, count, options = _read(text)
-    usual = TaskSettings()
-    for setting in _OTHERS:
-        require(
-            getattr(settings, setting) == getattr(usual, setting),
-            f"detection:{name} takes no {setting}: that is for rows with a target",
-        )
+    task = f"detection:{name} finds objects in images"
+    require_usual(settings, _OTHERS, task, "rows with a target")
     own = DetectionSettings(**options)
     if name == SCENES:
         parts, classes = _composed(own.side, count, settings), tuple(SILHOUETTES)
@@ -66,7 +62,7 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
         [part.annotations for part in parts],
         classes,
         settings=own,
-        model="detector" if settings.model == usual.model else settings.model,
+        model="detector" if settings.model == TaskSettings().model else settings.model,
         metric=settings.metric,
         direction=settings.metric_direction,
         task_loss=settings.task_loss,

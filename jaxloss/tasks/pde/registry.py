@@ -2,6 +2,7 @@
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.tasks.metrics import metric_named
+from jaxloss.tasks.options import require_usual
 from jaxloss.tasks.pde.advection import ADVECTION
 from jaxloss.tasks.pde.burgers import BURGERS
 from jaxloss.tasks.pde.draws import Outliers
@@ -51,12 +52,7 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
         raise unknown_name("equation", name, PDES)
     problem = PDES[name]
     values = _values(problem, words)
-    usual = TaskSettings()
-    for setting in _OTHERS:
-        require(
-            getattr(settings, setting) == getattr(usual, setting),
-            f"pde:{name} draws its own points; {setting} is for data",
-        )
+    require_usual(settings, _OTHERS, f"pde:{name} draws its own points", "data")
     judging = "valid" in settings.outlier_splits.split(",")
     spoilt = Outliers(settings.outliers, settings.outlier_scale, judging)
     return pde_task(

@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.tasks.options import require_usual
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.rl import cartpole, linear_mdp, tabular
 from jaxloss.tasks.rl.cartpole import Behaviour, cartpole_environment, record_cartpole, staged
@@ -72,12 +73,8 @@ def load_rl(text: str, settings: TaskSettings) -> OfflineRLTask:
     name, *words = text.split(":")
     if name not in RL_NAMES:
         raise unknown_name("problem of offline reinforcement learning", name, RL_NAMES)
-    usual = TaskSettings()
-    for setting in _OTHERS:
-        require(
-            getattr(settings, setting) == getattr(usual, setting),
-            f"rl:{name} learns from recorded rewards; {setting} is for rows with a target",
-        )
+    task = f"rl:{name} learns from recorded rewards"
+    require_usual(settings, _OTHERS, task, "rows with a target")
     own = ("astray",) if name in FINITE else ("behaviour", "data")
     values = _values(name, words, ("horizon", "episodes", *own))
     make = _finite if name in FINITE else _cartpole

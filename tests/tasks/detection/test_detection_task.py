@@ -294,7 +294,7 @@ def test_options_are_checked(spec: str, message: str):
         ({"metric": "ap:coco"}, "expected 'ap' or 'ap:pycocotools'"),
         ({"model": "mlp:10"}, "expected detector, detector:WIDTH or"),
         ({"model": "detector:x"}, "positive whole number"),
-        ({"imbalance": 2.0}, "takes no imbalance"),
+        ({"imbalance": 2.0}, "finds objects in images; imbalance is for rows"),
         ({"task_loss": "mse"}, "mse cannot train a task of view cell_boxes"),
     ],
 )
