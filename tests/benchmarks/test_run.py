@@ -78,9 +78,11 @@ def test_of_the_losses_found_validation_chooses(better: float, verdict: str):
     row = {"classes": "ce", "boxes": "giou", "found": False, "valid": 0.9, "test": 0.1, "p": 1.0}
     chosen = row | {"boxes": "found", "found": True, "valid": 0.3, "test": better}
     other = row | {"found": True, "valid": 0.2, "test": 0.5}
-    (goal,) = loss_goals([row, other, chosen])
+    weighted = row | {"boxes": "10 giou", "test": 0.7}
+    (goal,) = loss_goals([row, weighted, other, chosen])
     assert f"ce + found) reaches GIoU + cross-entropy: {verdict}, mAP {better:.4f}" in goal
-    assert "missed, none" in loss_goals([row])[0]
+    assert "ce + 10 giou, found by no search, has 0.7000" in goal
+    assert "missed, none" in loss_goals([row, weighted])[0]
     assert tables.part_text(
         {"title": "", "columns": (), "rows": [{}], "goals": [goal], "notes": "", "failures": []}
         | {"command": "", "seconds": 0.0}
