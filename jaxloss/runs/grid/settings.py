@@ -98,13 +98,15 @@ class GridSettings:
         )
 
     def cells(self, added: tuple[Row, ...] = ()) -> Iterator[Cell]:
-        """Gives all cells, seed by seed, so that what is stopped early still compares all rows.
+        """Gives all cells, problem by problem, as the seeds of one share their compiled programs.
+
+        On each problem they come seed by seed: what is stopped early compares all rows there.
 
         Args:
             added: rows beyond those of the settings.
         """
-        for seed in range(self.seed, self.seed + self.seeds):
-            for problem in self.problems:
+        for problem in self.problems:
+            for seed in range(self.seed, self.seed + self.seeds):
                 for row in self.rows + added:
                     yield Cell(row, problem, seed)
 

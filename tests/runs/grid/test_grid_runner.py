@@ -10,6 +10,7 @@ from rich.console import Console
 from run_helpers import QUICK_TRIAL, DrawSettings, draw
 
 from jaxloss import InvalidInputError
+from jaxloss.learning import compilation
 from jaxloss.runs.grid import runner, transferring
 from jaxloss.runs.grid.cells import CellResult
 from jaxloss.runs.grid.file import read_grid_file
@@ -144,6 +145,17 @@ def test_a_second_seed_compiles_no_search_and_no_training(compared: Compared) ->
     second = [count for name, count in compared.compiled.items() if name.endswith(" 1")]
     assert min(first) >= 3
     assert second == [0] * len(first)
+
+
+def test_where_no_program_may_stay_the_comparison_is_the_same(
+    compared: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "maps_are_scarce", lambda: True)
+    again, _ = compare(
+        replace(compared.settings, tasks=compared.settings.tasks[1:], out=str(tmp_path / "grid"))
+    )
+    expected = [cell for cell in without_time(compared.result) if cell[0].problem.name == "wine"]
+    assert without_time(again) == [cell for cell in expected if cell[0].row.name != "mse"]
 
 
 def test_nothing_is_run_twice(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
