@@ -57,7 +57,7 @@ def run_cell(
         learned = learn(contender.search, contender.settings, task, cell.seed, limit, say)
         loss, tunable = learned.loss, fixed(learned.loss)
     else:
-        loss, tunable = contender
+        loss, tunable, task = contender
     say("evaluating")
     plain = evaluated(trial_runner(task, optimizer, budget.steps), loss, cell.seed, budget)
     result = CellResult(test=values(plain.test), valid=values(plain.valid))

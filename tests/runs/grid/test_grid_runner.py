@@ -207,7 +207,7 @@ def test_a_learned_loss_can_be_used_elsewhere(compared: Compared) -> None:
 
 PARAMETERS: dict[str, Any] = {
     "methods": [],
-    "losses": ["huber", "smooth_l1:beta=0.25"],
+    "losses": ["huber", "smooth_l1:beta=0.25", "oal"],
     "tasks": [{"task": "diabetes", "task_loss": "Huber:delta=0.50"}],
     "models": ["linear"],
     "seeds": 1,
@@ -225,6 +225,7 @@ def test_rows_with_parameters_train_with_them_and_tuning_starts_there(tmp_path: 
     assert {name: one["parameters"] for name, one in tuned.items()} == {
         "huber": {"delta": 1.0},
         "smooth_l1:beta=0.25": {"beta": 0.25},
+        "oal": {},
         "huber:delta=0.5": {"delta": 0.5},
     }
     assert cells["huber"].test != cells["huber:delta=0.5"].test
@@ -234,6 +235,7 @@ def test_rows_with_parameters_train_with_them_and_tuning_starts_there(tmp_path: 
     assert files == [
         "huber-delta-0-5-diabetes-linear-seed0",
         "huber-diabetes-linear-seed0",
+        "oal-diabetes-linear-seed0",
         "smooth_l1-beta-0-25-diabetes-linear-seed0",
     ]
     table = (tmp_path / "grid" / "table.tex").read_text()
