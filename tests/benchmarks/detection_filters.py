@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from jaxloss.keys import named_key
 from jaxloss.search.cse_judging import branch_of, cse_programs
@@ -80,8 +79,9 @@ def rows(
         reached = programs.simulates(key, np.stack(known))
         words = []
         for name, passes, score in zip(KNOWN[branch], passing, reached, strict=True):
-            rank = _rank(score, scores)
-            row["kept"] += int(passes and rank <= population)
+            rank = 1 + int(np.sum(scores > score))
+            passes = passes and np.isfinite(score) and rank <= population
+            row["kept"] += int(passes)
             words.append(f"{name} {rank}." if passes else f"{name} dropped")
         table.append(row | {"ranks": ", ".join(words)})
     together = {name: sum(row[name] for row in table) for name in table[0] if name not in _WORDS}
@@ -90,11 +90,6 @@ def rows(
 
 
 _WORDS = ("branch", "seed", "ranks")
-
-
-def _rank(score: float, others: Float[np.ndarray, " others"]) -> int:
-    """Gives the place in simulation among others that converge, from 1; far off if not finite."""
-    return 1 + int(np.sum(others > score)) if np.isfinite(score) else len(others) + 10**6
 
 
 def _shares(row: dict[str, Any]) -> dict[str, float]:
