@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 from jaxloss.errors import require
 from jaxloss.models.convolution import Images, as_images, neighbourhoods
 
-WIDTHS = (8, 16, 16)
-"""Channels of the stages (*assumed*): three of them see 18 pixels, as wide as an object in scenes
-of 32."""
+WIDTHS = (8, 16)
+"""Channels of the stages (*assumed*): few, so that a search takes minutes. A pixel is judged by 8x8
+around it; with a third stage, ``fcn:8-16-16``, by 18x18."""
 
 
 class FCN(nn.Module):

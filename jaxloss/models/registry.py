@@ -94,7 +94,7 @@ MODEL_NAMES = ("linear", "mlp", "lenet5", "fcn", *CONVOLUTIONAL)
 _EXAMPLES = (
     *MODEL_NAMES,
     "mlp:100-100",
-    "fcn:8-16",
+    "fcn:8-16-16",
     *(f"{name}:{setting}" for name, family in CONVOLUTIONAL.items() for setting in family.settings),
     "module:factory",
 )
@@ -110,7 +110,7 @@ def create_model(spec: str, outputs: int) -> Model:
     | ``linear`` | affine | |
     | ``mlp:WIDTH-WIDTH-...`` | perceptron with these hidden layers | ``mlp:50-50`` |
     | ``lenet5`` | LeNet-5 | |
-    | ``fcn:WIDTH-WIDTH-...`` | fully convolutional, outputs for each pixel | ``fcn:8-16-16`` |
+    | ``fcn:WIDTH-WIDTH-...`` | fully convolutional, outputs for each pixel | ``fcn:8-16`` |
     | ``alexnet`` | AlexNet | |
     | ``vgg:DEPTH`` | VGG 11, 13, 16, 19 | ``vgg:16`` |
     | ``allcnn_c`` | All-CNN-C | |

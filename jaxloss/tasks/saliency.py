@@ -33,10 +33,10 @@ from jaxloss.tasks.task import Split
 SCENES = "scenes"
 """The generated problem."""
 
-COUNT = 80
-"""Generated scenes of all splits together (*assumed*): a quick search takes minutes."""
+COUNT = 60
+"""Generated scenes of all splits together (*assumed*): few, so that a search takes minutes."""
 
-SIDE = 32
+SIDE = 24
 """Pixels of the square images (*assumed*)."""
 
 SIDES = (8, 224)

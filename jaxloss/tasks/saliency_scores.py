@@ -8,7 +8,7 @@ without an object.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 Maps = Float[Array, "images height width"]
 Masks = Num[Array, "images height width"]
@@ -98,17 +98,18 @@ def _object(values: Plane, where: Bool[Array, "height width"]) -> Score:
 def _regions(values: Plane, inside: Bool[Array, "height width"]) -> Score:
     """Eq. (5): structural similarity of four regions, weighted by their areas."""
     height, width = values.shape
-    rows = jnp.arange(height)[:, None] < _cut(jnp.sum(inside, 1, dtype=values.dtype))
-    columns = jnp.arange(width)[None] < _cut(jnp.sum(inside, 0, dtype=values.dtype))
+    rows = (jnp.arange(height) < _cut(jnp.sum(inside, 1, dtype=values.dtype)))[:, None]
+    columns = (jnp.arange(width) < _cut(jnp.sum(inside, 0, dtype=values.dtype)))[None]
     parts = jnp.stack([rows & columns, rows & ~columns, ~rows & columns, ~rows & ~columns])
     similar = jax.vmap(lambda part: _similarity(values, inside.astype(values.dtype), part))(parts)
     return jnp.sum(similar * jnp.mean(parts, axis=(1, 2), dtype=values.dtype))
 
 
-def _cut(counts: Float[Array, " places"]) -> Score:
+def _cut(counts: Float[Array, " places"]) -> Int[Array, ""]:
     """Finds how many places lie before the centroid, itself included; a half is rounded up."""
     numbers = jnp.arange(1, counts.shape[0] + 1).astype(counts.dtype)
-    return jnp.floor(jnp.sum(numbers * counts) / jnp.maximum(jnp.sum(counts), 1.0) + 0.5)
+    centroid = jnp.sum(numbers * counts) / jnp.maximum(jnp.sum(counts), 1.0)
+    return jnp.floor(centroid + 0.5).astype(jnp.int32)
 
 
 def _similarity(values: Plane, mask: Plane, where: Bool[Array, "height width"]) -> Score:
