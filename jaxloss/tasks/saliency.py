@@ -39,8 +39,11 @@ COUNT = 60
 SIDE = 24
 """Pixels of the square images (*assumed*)."""
 
-SIDES = (8, 224)
+SIDES = (16, 224)
 """Smallest and largest side of images of a folder (*assumed*)."""
+
+SCENE_SIDES = (16, 96)
+"""The same of scenes, whose smallest objects would else be dots."""
 
 MODEL = "fcn"
 """The network where none is named."""
@@ -234,6 +237,7 @@ def _read(text: str) -> tuple[str, dict[str, Any]]:
 def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImages]:
     """Composes scenes, each split from its own strip of the photographs."""
     chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
+    _require_within(side, SCENE_SIDES)
     looks, parts = SceneSettings(side=side), list[MaskedImages]()
     for split, chance in zip(SPLITS, chances, strict=True):
         share = round(count * chance)
@@ -249,11 +253,15 @@ def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImage
 
 def _recorded(path: str, side: int, settings: TaskSettings) -> list[MaskedImages]:
     """Reads a folder and divides it; its second set, where there is one, is the test split."""
-    low, high = SIDES
-    require(low <= side <= high, f"side must be {low} to {high} pixels, got {side}")
+    _require_within(side, SIDES)
     first, second = read_masks(path, side)
     chosen = split_rows(None, len(first.images), settings.split_settings(), (), second is not None)
     parts = [MaskedImages(first.images[rows], first.masks[rows]) for rows in chosen]
     if second is not None:
         parts[2:] = [second]
     return parts
+
+
+def _require_within(side: int, sides: tuple[int, int]) -> None:
+    low, high = sides
+    require(low <= side <= high, f"side must be {low} to {high} pixels, got {side}")

@@ -1,5 +1,6 @@
 """What a part of the benchmark is."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jobs import Job
@@ -15,6 +16,7 @@ class Part(NamedTuple):
         columns: of its table.
         jobs: what is measured, each in a process of its own.
         quick: the same in tiny, to show that it runs.
+        goal: ``(rows) -> text``: whether its goal was met, where that is a matter of the rows.
     """
 
     title: str
@@ -22,6 +24,7 @@ class Part(NamedTuple):
     columns: tuple[Column, ...]
     jobs: tuple[Job, ...]
     quick: tuple[Job, ...]
+    goal: Callable[[Sequence[Mapping[str, Any]]], str] | None = None
 
 
 def job(module: str, flags: str = "", **arguments: Any) -> Job:

@@ -4,6 +4,7 @@ from offline_parts import OFFLINE_RL
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from retrieval_part import RETRIEVAL
+from saliency_part import SALIENCY
 from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
 
 PARTS: dict[str, Part] = {
@@ -17,6 +18,7 @@ PARTS: dict[str, Part] = {
     "whole": WHOLE,
     "racing": RACING,
     "retrieval": RETRIEVAL,
+    "saliency": SALIENCY,
     "devices": DEVICES,
     "offline_rl": OFFLINE_RL,
 }

@@ -66,6 +66,7 @@ def measure(name: str, part: Part, quick: bool) -> dict[str, Any]:
         "notes": part.notes,
         "columns": part.columns,
         "rows": rows,
+        "goal": part.goal(rows) if part.goal is not None and rows else None,
         "failures": failures,
         "seconds": seconds,
         "peak_bytes": peak,

@@ -46,9 +46,11 @@ def table(columns: Sequence[Column], rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def part_text(part: Mapping[str, Any]) -> str:
-    """Writes one part of a report: title, table, notes, failures."""
+    """Writes one part of a report: title, table, goal, notes, failures."""
     columns = [Column(*column) for column in part["columns"]]
-    blocks = [f"### {part['title']}", table(columns, part["rows"]), part["notes"]]
+    blocks = [f"### {part['title']}", table(columns, part["rows"])]
+    blocks += [part["goal"]] if part.get("goal") else []
+    blocks.append(part["notes"])
     blocks += [f"Failed: {failure}" for failure in part["failures"]]
     blocks.append(f"`{part['command']}`, {part['seconds']:.0f} s")
     return "\n\n".join(blocks)

@@ -78,5 +78,5 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path):
     refused(tmp_path / "nowhere", "there is no such folder")
     with pytest.raises(InvalidInputError, match=r"unknown option of saliency:.* 'count'"):
         load_task(f"saliency:{folder}:count=3", TINY)
-    with pytest.raises(InvalidInputError, match="side must be 8 to 224 pixels"):
+    with pytest.raises(InvalidInputError, match="side must be 16 to 224 pixels"):
         load_task(f"saliency:{folder}:side=1000", TINY)

@@ -190,7 +190,7 @@ def test_a_network_may_have_several_outputs_for_each_pixel():
         ("scenes:sid=48", {}, "unknown option of saliency:scenes 'sid'; valid, nearest first: sid"),
         ("scenes:side=big", {}, "side must be a whole number"),
         ("scenes:side=17", {}, "multiples of 2 for 2 stages, got 17x17"),
-        ("scenes:side=4", {}, "side must be 8 to 96 pixels"),
+        ("scenes:side=4", {}, "side must be 16 to 96 pixels"),
         ("scenes:count=1", {}, r"count=1 leaves 1 scene\(s\) to the train split; at least 2"),
         ("scenes:count=0", {}, "count=0 leaves 0"),
         ("scenes:count=7", {}, r"leaves 1 scene\(s\) to the valid split"),
