@@ -3,11 +3,15 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from jaxloss.errors import require
+from jaxloss.losses import LearnedLoss, ZooForm
 from jaxloss.losses.card import EXPLAINED_VIEWS, Explanation, explain, explain_entry
+from jaxloss.losses.views import view_named
+from jaxloss.losses.zoo import views_of
 from jaxloss.runs import card_sections as sections
 from jaxloss.runs.document import as_html, as_markdown
 from jaxloss.runs.folder import write_atomically
@@ -48,10 +52,25 @@ def explained(given: GivenLoss, classes: int) -> dict[str | None, Explanation]:
     views = card_views(given)
     if views:
         return {view: explain(given.losses[view], classes) for view in views}
-    if given.entry is None:
-        return {given.first.view: explain(given.first, classes)}
-    explanation = explain_entry(given.entry, given.parameters, classes)
+    entry, parameters = given.entry, given.parameters
+    if entry is None:
+        loss, form = given.first, given.first.form
+        written = view_named(loss.view).written
+        if not isinstance(form, ZooForm) or written in (loss.view, *views_of(form.entry)):
+            return {loss.view: explain(_of_one_pixel(loss), classes)}
+        entry, parameters = form.entry, dict(form.values)
+    explanation = explain_entry(entry, parameters, classes)
     return {explanation.view: explanation}
+
+
+def _of_one_pixel(loss: LearnedLoss) -> LearnedLoss:
+    """Makes a loss of the pixels of masks one of a single pixel; others stay as they are."""
+    if not view_named(loss.view).averages:
+        return loss
+    view, form = view_named(loss.view).written, loss.form
+    if isinstance(form, ZooForm):
+        form = replace(form, view=view)
+    return replace(loss, view=view, form=form)
 
 
 def card_views(given: GivenLoss) -> tuple[str, ...]:

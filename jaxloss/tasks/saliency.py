@@ -33,7 +33,7 @@ from jaxloss.tasks.task import Split
 SCENES = "scenes"
 """The generated problem."""
 
-COUNT = 60
+COUNT = 50
 """Generated scenes of all splits together (*assumed*): few, so that a search takes minutes."""
 
 SIDE = 24
