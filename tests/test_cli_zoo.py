@@ -71,7 +71,7 @@ def test_in_a_terminal_the_list_is_a_table():
     for name in zoo.ZOO:
         assert f"{name} " in text
     joined = " ".join(stream.getvalue().split())
-    assert "84 losses. Below a name stand its aliases" in joined
+    assert "85 losses. Below a name stand its aliases" in joined
     assert "mean_squared_error" in joined
 
 

@@ -40,8 +40,9 @@ class CompareArguments:
     """Methods that learn losses; all for every one, nothing for none."""
     losses: tuple[str, ...] = ()
     """Hand-made losses by name, perhaps with parameters that tuning starts from (huber:delta=0.5);
-    rivals for the usual ones of papers, all for every one that can train a network. Rows that
-    cannot serve a problem are left out there."""
+    rivals for the usual ones of papers, all for every one of the zoo that can train a network; oal
+    for Barron's loss with its shape trained along. Rows that cannot serve a problem are left out
+    there."""
     models: tuple[str, ...] = ()
     """Networks; every task is trained with each."""
     seeds: int = 10

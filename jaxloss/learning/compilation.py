@@ -1,14 +1,44 @@
 """How programs are compiled: on a CPU much of XLA's optimising costs more time than it saves."""
 
+import gc
 import os
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import jax
 
+from jaxloss.learning.memory import maps_are_scarce
+
 _Result = TypeVar("_Result")
+
+
+class Programs(OrderedDict[Hashable, Any]):
+    """Programs that were compiled ahead of their use, until `forget_programs` empties it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        _ALL_PROGRAMS[id(self)] = self
+
+
+_ALL_PROGRAMS: WeakValueDictionary[int, Programs] = WeakValueDictionary()
+
+
+def forget_programs() -> None:
+    """Lets go of all that is compiled; whatever is used again compiles again."""
+    for programs in list(_ALL_PROGRAMS.values()):
+        programs.clear()
+    jax.clear_caches()
+    gc.collect()
+
+
+def make_room() -> None:
+    """Lets go of all that is compiled if the process could map little more."""
+    if maps_are_scarce():
+        forget_programs()
 
 
 def all_at_once(jobs: Iterable[Callable[[], _Result]]) -> list[_Result]:
@@ -39,6 +69,9 @@ def _understood(optimisation: int) -> dict[str, bool | int]:
     wanted = {
         "xla_backend_optimization_level": optimisation,
         "xla_cpu_use_fusion_emitters": False,
+        # In one part instead of one for each core, a program takes half as many of the memory maps
+        # that a process may have, and no longer to compile (measured beside other compilations).
+        "xla_cpu_parallel_codegen_split_count": 1,
     }
     flags = os.environ.get("XLA_FLAGS", "")
     free = {name: value for name, value in wanted.items() if name not in flags}

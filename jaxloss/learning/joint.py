@@ -10,15 +10,25 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
+from jaxloss.errors import require
 from jaxloss.losses.adaptive import shape_and_scale, start_parameters
-from jaxloss.losses.views import View, per_example
+from jaxloss.losses.views import View, per_example, view_named
 from jaxloss.losses.zoo.adaptive import barron_likelihood
 from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.metrics import Metric
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import PlayedTask, Split, Task
 
 _OWN = 2
 """Parameters of the loss, which stand behind the outputs of the network."""
+
+
+def _predictions_alone(
+    outputs: Float[Array, "batch outputs"], targets: Num[Array, "batch ..."]
+) -> tuple[Array, ...]:
+    return view_named("identity").see(outputs[:, :-_OWN], targets)
+
+
+_VIEW = view_named("identity")._replace(see=_predictions_alone)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +66,8 @@ class JointTask:
 
     @property
     def view(self) -> View:
-        """The view of the task itself."""
-        return self.base.view
+        """The view of the task itself, on the predictions alone."""
+        return _VIEW
 
     @property
     def metric(self) -> Metric:
@@ -104,6 +114,19 @@ class JointTask:
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch ..."]:
         """What the metric takes."""
         return self.base.predictions(outputs[:, :-_OWN])
+
+
+def joint_task(task: Task) -> JointTask:
+    """Lets the network of a task hold the numbers of the online adaptive loss.
+
+    Raises:
+        InvalidInputError: the task does not predict values that are scored by themselves.
+    """
+    require(
+        task.view.name == "identity" and not isinstance(task, PlayedTask),
+        f"oal is for predicted values, scored as they are; {task.name} is not such a task",
+    )
+    return JointTask(task)
 
 
 def online_adaptive(

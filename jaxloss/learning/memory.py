@@ -27,6 +27,19 @@ def free_bytes() -> int | None:
     return int(SPARED * min(host) / jax.local_device_count()) if host else None
 
 
+def maps_are_scarce() -> bool:
+    """Finds out whether half of the memory maps that Linux allows this process are taken.
+
+    Every compiled program takes some and keeps them; without any left, compiling fails.
+    """
+    try:
+        allowed = int(Path("/proc/sys/vm/max_map_count").read_text())
+        with Path("/proc/self/maps").open() as maps:
+            return 2 * sum(1 for _ in maps) > allowed
+    except (OSError, ValueError):
+        return False
+
+
 def common_free_bytes() -> int | None:
     """Estimates `free_bytes` for the device that has least, the same answer in all processes."""
     own = free_bytes()

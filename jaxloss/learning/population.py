@@ -9,7 +9,7 @@ from jax.sharding import PartitionSpec
 from jaxtyping import PyTree
 
 from jaxloss.errors import InvalidInputError, require
-from jaxloss.learning.compilation import steady_options
+from jaxloss.learning.compilation import Programs, steady_options
 from jaxloss.learning.memory import (
     common_free_bytes,
     in_words,
@@ -78,7 +78,7 @@ def over_population(
     program = jax.jit(
         sharded, donate_argnums=2 if carries else (), compiler_options=steady_options()
     )
-    compiled: dict[tuple[Any, ...], Callable[..., PyTree]] = {}
+    compiled = Programs()
 
     def parts_of(piece: PyTree) -> tuple[PyTree, PyTree]:
         return (piece[:-1], piece[-1]) if carries else (piece, ())

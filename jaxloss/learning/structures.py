@@ -1,6 +1,5 @@
 """A population whose trees are each compiled to their own code."""
 
-from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 from jaxtyping import PyTree
 
-from jaxloss.learning.compilation import all_at_once, steady_options
+from jaxloss.learning.compilation import Programs, all_at_once, steady_options
 from jaxloss.learning.mesh import gathered
 from jaxloss.learning.population import PopulationProgram
 
@@ -59,7 +58,7 @@ def over_structures(
         A program over ``(genomes, *inputs)``, the weights first among the inputs; the shapes of
         shared arguments and inputs are always the same.
     """
-    programs: OrderedDict[bytes, _Program] = OrderedDict()
+    programs = Programs()
     places = [SingleDeviceSharding(device) for device in jax.local_devices()]
     made = 0
 

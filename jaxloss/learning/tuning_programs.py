@@ -38,8 +38,8 @@ from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.tasks.task import Split, Task
 
 _PROGRAMS = 512
-"""Programs that are kept: a comparison comes back to each of its losses on each of its problems,
-seed by seed, and compiles everything anew if there are more."""
+"""Programs that are kept: a comparison comes back to each of its losses, seed by seed, and compiles
+everything anew if there are more."""
 
 Binding = Callable[..., ExampleLoss]
 """``(own parameters, *data) -> loss``; equal ones make equal programs."""

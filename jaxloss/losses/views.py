@@ -52,7 +52,7 @@ class View(NamedTuple):
         outputs: Float[Array, "batch ..."],
         targets: Num[Array, "batch ..."],
     ) -> Float[Array, " batch"]:
-        """Sums the values of an example's elements, weighted where the view weighs, or averages."""
+        """Sums the values of an example's elements, perhaps weighted, or averages them."""
         if self.averages:
             return jnp.mean(values, axis=tuple(range(1, values.ndim)))
         if self.weigh is None:

@@ -16,7 +16,7 @@ from jaxloss.runs.plots import draw
 from jaxloss.tasks.saliency import SaliencyTask
 from jaxloss.tasks.task import Task
 
-_SHOWN = 5
+_SHOWN = 4
 """Images in a picture."""
 
 
@@ -59,9 +59,16 @@ def maps_picture(
 
     def paint(*drawn: Any) -> None:
         for axes, (title, rows) in zip(drawn, columns, strict=True):
-            axes.imshow(np.concatenate(rows[:_SHOWN]), cmap="gray", vmin=0, vmax=1)
+            axes.imshow(
+                np.concatenate([_ruled(one) for one in rows[:_SHOWN]]), "gray", vmin=0, vmax=1
+            )
             axes.set_axis_off()
             axes.set_title(title)
 
     shown = min(_SHOWN, len(images))
-    draw(path, 8.0, 0.4 + 2.0 * shown * images.shape[1] / images.shape[2], len(columns), paint)
+    draw(path, 6.0, 0.4 + 1.5 * shown * images.shape[1] / images.shape[2], len(columns), paint)
+
+
+def _ruled(image: Float[np.ndarray, "height width ..."]) -> Float[np.ndarray, "rows width ..."]:
+    """Adds a white line, so that images do not run into each other."""
+    return np.pad(image, [(0, 1)] + [(0, 0)] * (image.ndim - 1), constant_values=1)

@@ -149,7 +149,7 @@ def _detection(name: str, settings: TaskSettings) -> Task:
 
 
 def _saliency(name: str, settings: TaskSettings) -> Task:
-    from jaxloss.tasks.saliency import load_saliency_task
+    from jaxloss.tasks.saliency_registry import load_saliency_task
 
     return load_saliency_task(name, settings)
 

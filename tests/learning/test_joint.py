@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.special import kv
 
+from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings, train
-from jaxloss.learning.joint import JointTask, online_adaptive, trained_shape
+from jaxloss.learning.joint import JointTask, joint_task, online_adaptive, trained_shape
 from jaxloss.losses.adaptive import shape_and_scale, start_parameters
 from jaxloss.losses.zoo.adaptive import barron_likelihood, log_partition
-from jaxloss.tasks import SupervisedTask, Task, supervised_task
+from jaxloss.tasks import SupervisedTask, Task, TaskSettings, load_task, supervised_task
 
 
 # Golden values: Barron (https://arxiv.org/abs/1701.03077, Section 2): Z(0) = π√2, Z(1) = 2e K₁(1),
@@ -37,6 +38,13 @@ def noise(heavy: bool) -> SupervisedTask:
     inputs = generator.normal(size=(600, 1))
     errors = generator.standard_cauchy(600).clip(-30, 30) if heavy else generator.normal(size=600)
     return supervised_task("noise", inputs, errors, "regression", model="linear")
+
+
+@pytest.mark.parametrize("name", ["wine", "rl:tabular:horizon=2:episodes=20"])
+def test_tasks_whose_score_is_not_of_values_are_refused(name: str):
+    task = load_task(name, TaskSettings(model="linear"))
+    with pytest.raises(InvalidInputError, match=f"oal is for predicted values.*; {name}"):
+        joint_task(task)
 
 
 def test_it_hides_its_numbers_from_score_and_task_loss():

@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.filters import RejectionSettings
-from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings, predict, train
-from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.sizes import element_count
 from jaxloss.losses import zoo
-from jaxloss.search import EvoMALSettings, Info, evomal
 from jaxloss.tasks import (
     RetrievalSettings,
     RetrievalTask,
@@ -221,42 +217,3 @@ def test_classes_without_a_pair_are_refused():
     two = dataclasses.replace(clouds(), class_names=("0", "1", "2", "nobody"))
     with pytest.raises(InvalidInputError, match="class 'nobody' is empty in the train split"):
         retrieval_task(two, model="linear")
-
-
-SETTINGS = EvoMALSettings(
-    population=6,
-    generations=4,
-    max_nodes=40,
-    chunk=3,
-    rejection=RejectionSettings(when="before", steps=15, examples=30),
-    fitness=FitnessSettings(steps=20),
-    local_search=LocalSearchSettings(meta_steps=3),
-    optimizer=BaseOptimizerSettings(learning_rate=0.02, batch_size=16),
-)
-
-
-def test_a_search_on_distances_goes_on_where_it_was_stopped_and_compiles_nothing_new(
-    compiled: list[str],
-):
-    search = evomal(small(), SETTINGS)
-    states, infos, compilations = [search.init(jax.random.key(1))], list[Info](), list[int]()
-    for _ in range(4):
-        before = len(compiled)
-        state, info = search.step(states[-1])
-        states.append(state)
-        infos.append(info)
-        compilations.append(len(compiled) - before)
-    assert compilations[2:] == [0, 0]
-    leaves, structure = jax.tree.flatten(states[2])
-    copies = [
-        jax.random.wrap_key_data(jnp.array(jax.random.key_data(leaf)))
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        else np.array(leaf)
-        for leaf in leaves
-    ]
-    resumed, _ = search.step(jax.tree.unflatten(structure, copies))
-    _, again = search.step(resumed)
-    assert (again.best, again.best_fitness) == (infos[-1].best, infos[-1].best_fitness)
-    assert again.best is not None
-    assert again.best.view == "anchors"
-    assert "d" in again.best.formula()

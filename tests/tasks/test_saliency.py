@@ -1,6 +1,5 @@
 """Salient objects as a task: scenes, the network for pixels, losses of masks, and searches."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,15 +8,12 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.filters import RejectionSettings
-from jaxloss.learning.fitness import FitnessSettings, network_score
+from jaxloss.learning.fitness import network_score
 from jaxloss.learning.inner import BaseOptimizerSettings, train
-from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses import zoo
 from jaxloss.losses.views import view_named
 from jaxloss.models import create_model
 from jaxloss.search import METHODS
-from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.tasks import SaliencyTask, Task, TaskSettings, load_task, saliency_task
 
 SPEC = "saliency:scenes:count=40:side=16"
@@ -122,28 +118,6 @@ def test_first_and_mixed_derivatives_are_finite(name: str):
         if scale == 1.0:
             assert np.any(first)
             assert np.any(mixed)
-
-
-def test_evomal_runs_24_candidates_in_one_program_and_can_be_resumed(
-    task: SaliencyTask, goes_on_alike: Callable[[Any, Any], None]
-):
-    settings = EvoMALSettings(
-        population=24,
-        generations=3,
-        max_nodes=40,
-        chunk=12,
-        rejection=RejectionSettings(when="before", steps=10, examples=4),
-        local_search=LocalSearchSettings(meta_steps=2),
-        fitness=FitnessSettings(steps=6),
-        optimizer=BaseOptimizerSettings(learning_rate=0.01, batch_size=4),
-    )
-    search = METHODS["evomal"].make(task, settings)
-    state, first = search.step(search.init(KEY))
-    assert first.candidates == 24
-    assert first.trained > 0
-    assert 0 < -first.best_fitness <= 1
-    state, _ = search.step(state)
-    goes_on_alike(search, state)
 
 
 def test_cse_autoloss_says_that_masks_are_not_for_it(task: SaliencyTask):

@@ -13,7 +13,7 @@ from jaxloss.runs.grid.ranking import JudgedProblem
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.people import require_working_metric
 from jaxloss.tasks.registry import load_task
-from jaxloss.tasks.task import Task
+from jaxloss.tasks.task import DistributedTask, PlayedTask, Task
 
 
 class LoadedProblem(NamedTuple):
@@ -39,6 +39,10 @@ class LoadedProblem(NamedTuple):
     @property
     def kind(self) -> str:
         """What is predicted; problems of one kind share their tables."""
+        if isinstance(self.task, DistributedTask):
+            return "equations"
+        if isinstance(self.task, PlayedTask):
+            return "offline RL"
         kinds = {
             "identity": "regression",
             "softmax": "classification",

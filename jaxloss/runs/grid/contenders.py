@@ -4,11 +4,13 @@ from typing import NamedTuple
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import ExampleLoss
+from jaxloss.learning.joint import joint_task, online_adaptive
 from jaxloss.losses import zoo
 from jaxloss.losses.tunable import TunableLoss, fixed
 from jaxloss.losses.zoo.tunable import tunable
 from jaxloss.runs.grid.budget import widened
 from jaxloss.runs.grid.cells import Row
+from jaxloss.runs.grid.names import JOINT
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.search.registry import method_named
 from jaxloss.search.search import Search
@@ -23,10 +25,17 @@ class Unfit(NamedTuple):
 
 
 class HandMade(NamedTuple):
-    """A loss that is trained as it is, and tuned with its own parameters, starting from them."""
+    """A loss that is trained as it is, and tuned with its own parameters, starting from them.
+
+    Attributes:
+        loss: with its usual parameters.
+        tunable: the same as a function of them.
+        task: the problem's own, or one whose network holds the loss's numbers beside its own.
+    """
 
     loss: ExampleLoss
     tunable: TunableLoss
+    task: Task
 
 
 class Searching(NamedTuple):
@@ -45,10 +54,13 @@ def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
         if row.learned:
             own = widened(settings.search(row.name), settings.budget)
             return Searching(method_named(row.name).make(task, own), own)
+        if row.name == JOINT:
+            joint = joint_task(task)
+            return HandMade(online_adaptive, fixed(online_adaptive), joint)
         (entry, parameters), view = zoo.read(row.name), task.view.name
         loss = zoo.as_task_loss(entry, view, **parameters)
-        return HandMade(loss, tunable(entry, view, **parameters))
+        return HandMade(loss, tunable(entry, view, **parameters), task)
     except InvalidInputError as error:
         if row.name == task.task_loss_name:
-            return HandMade(task.task_loss, fixed(task.task_loss))
+            return HandMade(task.task_loss, fixed(task.task_loss), task)
         return Unfit(str(error))

@@ -13,6 +13,12 @@ RIVALS = (
 )
 """The hand-made losses that papers on learned losses compare with."""
 
+JOINT = "oal"
+"""The row of the online adaptive loss, whose shape is trained along with the network."""
+
+LOSSES = (*zoo.ZOO, JOINT)
+"""Hand-made losses that can be compared."""
+
 
 def loss_shortcuts(losses: Collection[str]) -> dict[str, tuple[str, ...]]:
     """Gives the shortcuts for hand-made losses: the usual rivals, and all that train a network."""

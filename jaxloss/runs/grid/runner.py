@@ -1,4 +1,4 @@
-"""Runs the cells of a comparison, seed by seed, and never one twice."""
+"""Runs the cells of a comparison, problem by problem, and never one twice."""
 
 import json
 import time
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from rich.console import Console
 
 from jaxloss.errors import require
+from jaxloss.learning.compilation import make_room
 from jaxloss.learning.trials import trial_runner
 from jaxloss.losses.tunable import fixed
 from jaxloss.runs.grid.arena import Arena, LoadedProblem, prepare
@@ -56,7 +57,7 @@ def run_cell(
         learned = learn(contender.search, contender.settings, task, cell.seed, limit, say)
         loss, tunable = learned.loss, fixed(learned.loss)
     else:
-        loss, tunable = contender
+        loss, tunable, task = contender
     say("evaluating")
     plain = evaluated(trial_runner(task, optimizer, budget.steps), loss, cell.seed, budget)
     result = CellResult(test=values(plain.test), valid=values(plain.valid))
@@ -165,6 +166,7 @@ def _run_missing(
         contender = arena.contenders[cell.row.name, cell.problem.name]
         if isinstance(contender, Unfit):
             continue
+        make_room()
         place = f"{len(identities) - len(missing) + number + 1}/{len(identities)}"
         with (
             activity(console, f"cell {place}: {cell_name(cell)}") as say,

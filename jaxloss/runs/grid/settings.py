@@ -7,11 +7,10 @@ from typing import Any, TypeVar, get_args
 
 from jaxloss.errors import require, unknown_name
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.losses import zoo
 from jaxloss.models.registry import MODEL_NAMES, create_model
 from jaxloss.runs.grid.budget import BUDGETS, GridBudget
 from jaxloss.runs.grid.cells import Cell, Row
-from jaxloss.runs.grid.names import RIVALS, expanded, loss_name, loss_shortcuts, method_name
+from jaxloss.runs.grid.names import LOSSES, RIVALS, expanded, loss_name, loss_shortcuts, method_name
 from jaxloss.runs.grid.paper import PAPER_PROBLEMS
 from jaxloss.runs.grid.problems import ProblemSpec, problem_spec
 from jaxloss.runs.grid.reading import converted, with_values
@@ -98,13 +97,15 @@ class GridSettings:
         )
 
     def cells(self, added: tuple[Row, ...] = ()) -> Iterator[Cell]:
-        """Gives all cells, seed by seed, so that what is stopped early still compares all rows.
+        """Gives all cells, problem by problem, as the seeds of one share their compiled programs.
+
+        On each problem they come seed by seed: what is stopped early compares all rows there.
 
         Args:
             added: rows beyond those of the settings.
         """
-        for seed in range(self.seed, self.seed + self.seeds):
-            for problem in self.problems:
+        for problem in self.problems:
+            for seed in range(self.seed, self.seed + self.seeds):
                 for row in self.rows + added:
                     yield Cell(row, problem, seed)
 
@@ -117,7 +118,7 @@ class GridSettings:
 def grid_settings(
     data: Mapping[str, Any],
     methods: Mapping[str, Method] = METHODS,
-    losses: Collection[str] = tuple(zoo.ZOO),
+    losses: Collection[str] = LOSSES,
 ) -> GridSettings:
     """Makes settings of what a person wrote, in a file, in flags, or in both, merged.
 

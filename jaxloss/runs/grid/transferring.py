@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from jaxloss.learning.compilation import make_room
 from jaxloss.learning.trials import trial_runner
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
@@ -110,6 +111,7 @@ def _trained(settings: GridSettings, move: Move, place: str, console: Console) -
         f"transfer {place}: {source.row.name} from {source.problem.name} to "
         f"{move.target.spec.name}, seed {source.seed}"
     )
+    make_room()
     with activity(console, title):
         runner = trial_runner(task, settings.optimizer, budget.steps)
         trials = evaluated(runner, move.loss, source.seed, budget)

@@ -10,6 +10,7 @@ from rich.console import Console
 from run_helpers import QUICK_TRIAL, DrawSettings, draw
 
 from jaxloss import InvalidInputError
+from jaxloss.learning import compilation
 from jaxloss.runs.grid import runner, transferring
 from jaxloss.runs.grid.cells import CellResult
 from jaxloss.runs.grid.file import read_grid_file
@@ -146,6 +147,17 @@ def test_a_second_seed_compiles_no_search_and_no_training(compared: Compared) ->
     assert second == [0] * len(first)
 
 
+def test_where_no_program_may_stay_the_comparison_is_the_same(
+    compared: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compilation, "maps_are_scarce", lambda: True)
+    again, _ = compare(
+        replace(compared.settings, tasks=compared.settings.tasks[1:], out=str(tmp_path / "grid"))
+    )
+    expected = [cell for cell in without_time(compared.result) if cell[0].problem.name == "wine"]
+    assert without_time(again) == [cell for cell in expected if cell[0].row.name != "mse"]
+
+
 def test_nothing_is_run_twice(compared: Compared, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: Any, **__: Any) -> CellResult:
         raise AssertionError("run again")
@@ -195,7 +207,7 @@ def test_a_learned_loss_can_be_used_elsewhere(compared: Compared) -> None:
 
 PARAMETERS: dict[str, Any] = {
     "methods": [],
-    "losses": ["huber", "smooth_l1:beta=0.25"],
+    "losses": ["huber", "smooth_l1:beta=0.25", "oal"],
     "tasks": [{"task": "diabetes", "task_loss": "Huber:delta=0.50"}],
     "models": ["linear"],
     "seeds": 1,
@@ -213,6 +225,7 @@ def test_rows_with_parameters_train_with_them_and_tuning_starts_there(tmp_path: 
     assert {name: one["parameters"] for name, one in tuned.items()} == {
         "huber": {"delta": 1.0},
         "smooth_l1:beta=0.25": {"beta": 0.25},
+        "oal": {},
         "huber:delta=0.5": {"delta": 0.5},
     }
     assert cells["huber"].test != cells["huber:delta=0.5"].test
@@ -222,6 +235,7 @@ def test_rows_with_parameters_train_with_them_and_tuning_starts_there(tmp_path: 
     assert files == [
         "huber-delta-0-5-diabetes-linear-seed0",
         "huber-diabetes-linear-seed0",
+        "oal-diabetes-linear-seed0",
         "smooth_l1-beta-0-25-diabetes-linear-seed0",
     ]
     table = (tmp_path / "grid" / "table.tex").read_text()

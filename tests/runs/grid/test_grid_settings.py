@@ -75,7 +75,7 @@ def test_one_file_says_it_all(tmp_path: Path, suffix: str, text: str) -> None:
     assert (found.seeds, found.preset) == (3, "quick")
 
 
-def test_cells_are_every_row_on_every_problem_seed_by_seed() -> None:
+def test_cells_are_every_row_on_every_problem_and_there_seed_by_seed() -> None:
     data = SMALL | {"losses": ["focal"], "models": ["mlp:8", "linear"], "seeds": 2, "seed": 5}
     found = [
         (cell.row, cell.problem.name, cell.problem.settings.model, cell.seed)
@@ -83,8 +83,8 @@ def test_cells_are_every_row_on_every_problem_seed_by_seed() -> None:
     ]
     expected = [
         ((name, learned), f"wine, {model}", model, seed)
-        for seed in (5, 6)
         for model in ("mlp:8", "linear")
+        for seed in (5, 6)
         for name, learned in (("evomal", True), ("focal", False))
     ]
     assert found == expected

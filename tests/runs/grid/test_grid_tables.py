@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from jaxloss.runs.document import Picture, Table, as_html, as_markdown
+from jaxloss.runs.grid.arena import LoadedProblem
 from jaxloss.runs.grid.cells import Cell, CellResult, FinishedCell, Row
 from jaxloss.runs.grid.csv_files import long_csv, summary_csv
 from jaxloss.runs.grid.formats import console_table, latex, latex_text, markdown
@@ -19,6 +20,7 @@ from jaxloss.runs.grid.problems import ProblemSpec
 from jaxloss.runs.grid.ranking import JudgedProblem, JudgedRow, Observation, Standing, stand
 from jaxloss.runs.grid.tables import grid_table
 from jaxloss.runs.grid.transfer import Transferred, transfer_standing
+from jaxloss.tasks import TaskSettings, load_task
 
 
 @pytest.fixture(scope="module")
@@ -222,3 +224,19 @@ def test_learned_rows_have_their_own_colour(tmp_path: Path) -> None:
     share = [np.mean((one[..., 0] > 0.8) & (one[..., 2] < 0.1)) for one in pictures]
     assert share[0] > 1e-4
     assert share[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("diabetes", "regression"),
+        ("wine", "classification"),
+        ("breast_cancer", "classification"),
+        ("retrieval:wine", "retrieval"),
+        ("pde:advection", "equations"),
+        ("rl:tabular", "offline RL"),
+    ],
+)
+def test_problems_of_one_kind_share_their_tables(name: str, kind: str) -> None:
+    task = load_task(name, TaskSettings(model="mlp:4"))
+    assert LoadedProblem(ProblemSpec(name), task, "").kind == kind

@@ -11,20 +11,17 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings, network_score
 from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner, train, training_step
-from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.unroll import meta_loss
 from jaxloss.losses import zoo, zoo_form
 from jaxloss.losses.binding import interpreted_binding, specialised_binding
 from jaxloss.losses.cells import has_box, side_distances
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.row_interpreter import row_binding
-from jaxloss.search import METHODS, Info
+from jaxloss.search import Info
 from jaxloss.search.cse_autoloss import cse_autoloss
 from jaxloss.search.cse_settings import CSEAutoLossSettings
-from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.symbols import Alphabet, parse
 from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
 from jaxloss.symbols.primitives import PrimitiveSet
@@ -186,22 +183,6 @@ def test_first_and_mixed_derivatives_of_the_task_loss_are_finite(
     key = jax.random.key(0)
     less = meta_loss(key, alone, settings, task.task_loss, bind, batches, part, jnp.ones(15))
     assert less < value
-
-
-def test_evomal_runs_24_candidates_in_one_program_and_can_be_resumed(
-    boxes: DetectionTask, goes_on_alike: GoesOn
-):
-    settings = EvoMALSettings(
-        population=24,
-        generations=3,
-        max_nodes=40,
-        chunk=12,
-        rejection=RejectionSettings(when="before", steps=20, examples=12),
-        local_search=LocalSearchSettings(meta_steps=2),
-        fitness=FitnessSettings(steps=10),
-        optimizer=BaseOptimizerSettings(learning_rate=0.01, batch_size=16),
-    )
-    two_generations(METHODS["evomal"].make(boxes, settings), 24, goes_on_alike)
 
 
 def test_cse_autoloss_learns_class_losses_of_cells(classes: DetectionTask, goes_on_alike: GoesOn):
