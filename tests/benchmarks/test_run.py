@@ -10,6 +10,7 @@ from pathlib import Path
 import jobs
 import pytest
 import run
+import saliency_part
 import tables
 import timing
 from parts import PARTS
@@ -79,3 +80,21 @@ def test_one_core_is_given_back():
     with timing.one_core():
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
+
+
+def test_a_goal_is_met_on_the_bases_with_a_clear_gain():
+    rows = [
+        {"loss": "BCE"},
+        {"base": "BCE", "gain": 0.0133, "p": 0.042, "ahead": "8/10"},
+        {"base": "Dice", "gain": 0.0416, "p": 0.1, "ahead": "8/10"},
+        {"base": "both", "gain": -0.0224, "p": 0.005, "ahead": "1/10"},
+    ]
+    text = saliency_part.goal(rows)
+    assert "**met on 1 of 3 bases**: over BCE +0.0133 (p 0.042, 8/10 seeds); over Dice" in text
+    assert "**met**" in saliency_part.goal(rows[:2])
+    assert "**missed**" in saliency_part.goal(rows[2:])
+    part = {"title": "t", "columns": [("loss", "loss", "")], "rows": rows, "goal": text}
+    shown = tables.part_text({**part, "notes": "n", "failures": [], "command": "c", "seconds": 1})
+    assert text in shown
+    without = {**part, "goal": None, "notes": "n", "failures": [], "command": "c", "seconds": 1}
+    assert "Goal" not in tables.part_text(without)

@@ -9,7 +9,7 @@ import pytest
 
 from jaxloss import LearnedLoss, NetworkForm, parse, zoo
 from jaxloss.cli import main
-from jaxloss.losses.card import CLASS_VIEWS
+from jaxloss.losses.card import CLASS_VIEWS, Explanation
 from jaxloss.runs.card import card_folder, card_views, explained, write_card
 from jaxloss.runs.card_pictures import beliefs_picture, compared_picture, formula_picture
 from jaxloss.runs.card_words import VIEW_TITLES, grouped, verdict
@@ -183,3 +183,27 @@ def test_losses_can_be_drawn_over_each_other(tmp_path: Path):
         draw(tmp_path / name, losses)
         assert (tmp_path / name).read_bytes().startswith(PNG)
     assert set(CLASS_VIEWS) < set(VIEW_TITLES)
+
+
+def test_a_saved_loss_of_masks_is_explained_by_one_pixel(tmp_path: Path):
+    def saved(loss: LearnedLoss) -> str:
+        path = tmp_path / "loss.json"
+        path.write_text(loss.to_json())
+        return str(path)
+
+    def statements(explanation: Explanation) -> list[str]:
+        return [finding.statement for finding in explanation.findings]
+
+    formula = given_loss("square(f - y)", "masks").first
+    ((view, found),) = explained(given_loss(saved(formula)), 3).items()
+    assert view == "masks"
+    of_one = explained(given_loss("square(f - y)", "sigmoid"), 3)["sigmoid"]
+    assert statements(found) == statements(of_one)
+    entropy = given_loss("binary_cross_entropy", "masks").first
+    proper = explained(given_loss(saved(entropy)), 3)["masks"].finding("proper")
+    assert proper.holds
+    # Dice takes a mask as a whole.
+    dice = given_loss("dice", "masks").first
+    ((view, found),) = explained(given_loss(saved(dice)), 3).items()
+    assert view is None
+    assert statements(found) == statements(explained(given_loss("dice"), 3)[None])
