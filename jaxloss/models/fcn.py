@@ -9,8 +9,8 @@ from jaxloss.errors import require
 from jaxloss.models.convolution import Images, as_images, neighbourhoods
 
 WIDTHS = (8, 16)
-"""Channels of the stages (*assumed*): few, so that a search takes minutes. A pixel is judged by 8x8
-around it; with a third stage, ``fcn:8-16-16``, by 18x18."""
+"""Channels of the stages (*assumed*): few, so that a search takes minutes. A pixel is judged by
+10x10 around it; with a third stage, ``fcn:8-16-16``, by 22x22."""
 
 
 class FCN(nn.Module):

@@ -148,7 +148,7 @@ def test_no_prediction_that_is_not_finite_looks_good(name, kind, bad):
     elif kind == "regression":
         predictions = predictions[:, 0]
     elif kind == "masks":
-        predictions, targets = predictions[None], np.eye(*predictions.shape)[None]
+        predictions, targets = predictions[None], np.eye(len(predictions), 2)[None]
         predictions = np.concatenate([predictions, predictions])
         targets = np.concatenate([targets, targets])
     for position in (0, -1):
@@ -166,7 +166,10 @@ def test_metrics_map_over_predictions_without_implicit_promotion(name, kind):
     if kind == "regression":
         predictions, targets = predictions[..., 0], targets.astype(jnp.float32)
     if kind == "masks":
-        predictions, targets = predictions[:, None], jnp.eye(*predictions.shape[1:])[None]
+        predictions, targets = (
+            predictions[:, None],
+            jnp.eye(predictions.shape[1], predictions.shape[2])[None],
+        )
     if kind == "boxes":
         predictions, targets = (
             jnp.asarray(as_boxes(np.asarray(predictions[..., :2]))),
