@@ -41,7 +41,7 @@ def test_remarks_go_beside_it(run: Run):
     assert "def learned_loss(outputs, targets):" in out
     assert err.splitlines() == [
         "differs: sign: of NaN it is 0, in jaxloss NaN",
-        "for tasks of the view identity; --view softmax or sigmoid is for others",
+        "for tasks of the view identity; --view softmax or sigmoid or masks is for others",
     ]
 
 

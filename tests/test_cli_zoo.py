@@ -41,7 +41,7 @@ def test_the_list_has_a_line_for_each_loss(printed: Printed):
     fields = {line.split()[0]: line.split()[1:] for line in lines[1:]}
     assert list(fields) == list(zoo.ZOO)
     assert fields["hinge"] == [
-        *("margin", "score", "sigmoid,softmax,cell_classes", "yes", "svm"),
+        *("margin", "score", "sigmoid,softmax,cell_classes,masks", "yes", "svm"),
         "nonnegative,zero_at_target,minimum_at_target,convex,symmetric,bounded_gradient",
     ]
     assert fields["wgan_critic"][2:5] == ["-", "-", "wgan,wasserstein"]
@@ -50,7 +50,7 @@ def test_the_list_has_a_line_for_each_loss(printed: Printed):
 @pytest.mark.parametrize(
     ("words", "names"),
     [
-        (["--branch", "segmentation"], ["dice", "tversky", "psg"]),
+        (["--branch", "segmentation"], ["dice", "tversky", "mask_iou", "psg"]),
         (["--kind", "log probabilities"], ["kl"]),
         (["--property", "noise_tolerant", "bounded"], ["minimum_empirical_error"]),
         (["--view", "boxes", "--search", "IoU"], ["iou", "giou", "diou", "ciou"]),
@@ -71,7 +71,7 @@ def test_in_a_terminal_the_list_is_a_table():
     for name in zoo.ZOO:
         assert f"{name} " in text
     joined = " ".join(stream.getvalue().split())
-    assert "84 losses. Below a name stand its aliases" in joined
+    assert "85 losses. Below a name stand its aliases" in joined
     assert "mean_squared_error" in joined
 
 

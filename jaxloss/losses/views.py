@@ -31,6 +31,7 @@ class View(NamedTuple):
         weigh: ``(outputs, targets) -> weights`` of an example's elements, the first axes of the
             variables, where not all count alike.
         formulas: name of another view whose formulas are over the same variables, if there is one.
+        averages: whether an example's value is the mean over its elements; else it is their sum.
     """
 
     name: str
@@ -38,6 +39,7 @@ class View(NamedTuple):
     see: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], tuple[Array, ...]]
     weigh: Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], Array] | None = None
     formulas: str | None = None
+    averages: bool = False
 
     @property
     def written(self) -> str:
@@ -50,7 +52,9 @@ class View(NamedTuple):
         outputs: Float[Array, "batch ..."],
         targets: Num[Array, "batch ..."],
     ) -> Float[Array, " batch"]:
-        """Sums the values of an example's elements, weighted where the view weighs."""
+        """Sums the values of an example's elements, perhaps weighted, or averages them."""
+        if self.averages:
+            return jnp.mean(values, axis=tuple(range(1, values.ndim)))
         if self.weigh is None:
             return per_example(values)
         weights = self.weigh(outputs, targets)
@@ -158,6 +162,15 @@ def _anchors(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return distances, one_hot_targets(distances, targets)
 
 
+def _masks(outputs: Array, targets: Array) -> tuple[Array, Array]:
+    if outputs.ndim != 3 or targets.shape != outputs.shape:
+        raise InvalidInputError(
+            "the masks view needs outputs and masks of one shape [batch, height, width], got "
+            f"{outputs.shape} and {targets.shape}"
+        )
+    return _sigmoid(outputs, targets)
+
+
 def _cell_classes(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return cells.class_logits(outputs), cells.cell_labels(outputs, targets)
 
@@ -181,6 +194,7 @@ VIEWS = {
         View("anchors", ("d", "y"), _anchors),
         View("cell_classes", ("x", "y"), _cell_classes, cells.class_weights, "logits"),
         View("cell_boxes", ("i", "u", "e"), _cell_boxes, cells.box_weights, "boxes"),
+        View("masks", ("f", "y"), _masks, formulas="sigmoid", averages=True),
     )
 }
 """Every view by its name.
@@ -199,6 +213,9 @@ embeddings lie on their anchors, up to the factor of how frequent a class is.
 ``cell_classes`` and ``cell_boxes`` show the two branches of a detector: what ``logits`` and
 ``boxes`` show, for each cell of an image. An example's value is the sum over its cells, or over
 those with a true box, divided by the number of those.
+
+``masks`` shows the probability f that a pixel belongs to the foreground, and y of 1 or 0,
+``[batch, height, width]``; an example's value is the mean over its pixels.
 """
 
 

@@ -69,6 +69,22 @@ def convolve(
     )(images)
 
 
+def neighbourhoods(features: Images) -> Images:
+    """Puts each pixel's three by three neighbourhood side by side, zeros beyond the edge.
+
+    A dense layer after it is a convolution. Under ``vmap`` over weights XLA runs it as a product of
+    matrices, and a true convolution as a grouped one, which is slow on a CPU.
+    """
+    rows, columns = features.shape[1:3]
+    padded = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    shifted = [
+        padded[:, down : down + rows, right : right + columns]
+        for down in range(3)
+        for right in range(3)
+    ]
+    return jnp.concatenate(shifted, -1)
+
+
 def normalise(images: Images, train: bool) -> Images:
     """Adds batch normalisation (https://arxiv.org/abs/1502.03167) over batch and pixels.
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxloss.errors import require
-from jaxloss.models.convolution import Images, as_images
+from jaxloss.models.convolution import Images, as_images, neighbourhoods
 
 WIDTH = 12
 """Features of a square of half a stride (*assumed*)."""
@@ -49,7 +49,7 @@ class Detector(nn.Module):
         first = self.stride // 2 if self.stride % 2 == 0 else self.stride
         features = nn.relu(self._dense(_merged(images, first), self.width))
         features = nn.relu(self._dense(_merged(features, self.stride // first), 2 * self.width))
-        features = nn.relu(self._dense(_neighbours(features), 2 * self.width))
+        features = nn.relu(self._dense(neighbourhoods(features), 2 * self.width))
         made = nn.Dense(
             self.outputs,
             kernel_init=nn.initializers.normal(0.05),
@@ -77,15 +77,3 @@ def _merged(features: Images, size: int) -> Images:
     rows, columns = height // size, width // size
     cut = features.reshape(batch, rows, size, columns, size, channels)
     return cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
-
-
-def _neighbours(features: Images) -> Images:
-    """Puts each cell's three by three neighbourhood side by side, zeros beyond the edge."""
-    rows, columns = features.shape[1:3]
-    padded = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    shifted = [
-        padded[:, down : down + rows, right : right + columns]
-        for down in range(3)
-        for right in range(3)
-    ]
-    return jnp.concatenate(shifted, -1)

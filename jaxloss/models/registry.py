@@ -10,6 +10,8 @@ from jaxloss.models import alexnet, allcnn, preresnet, pyramidnet, resnet, squee
 from jaxloss.models import wide_resnet as wide
 from jaxloss.models.adapters import adapt, from_linen
 from jaxloss.models.convolution import blocks_in_stage
+from jaxloss.models.fcn import FCN
+from jaxloss.models.fcn import WIDTHS as FCN_WIDTHS
 from jaxloss.models.lenet import LeNet5
 from jaxloss.models.mlp import MLP
 from jaxloss.models.model import Model
@@ -86,12 +88,13 @@ CONVOLUTIONAL = {
 }
 """The convolutional networks of EvoMAL at CIFAR size, by name."""
 
-MODEL_NAMES = ("linear", "mlp", "lenet5", *CONVOLUTIONAL)
+MODEL_NAMES = ("linear", "mlp", "lenet5", "fcn", *CONVOLUTIONAL)
 """Networks that come with jaxloss; any other is written ``module:factory``."""
 
 _EXAMPLES = (
     *MODEL_NAMES,
     "mlp:100-100",
+    "fcn:8-16-16",
     *(f"{name}:{setting}" for name, family in CONVOLUTIONAL.items() for setting in family.settings),
     "module:factory",
 )
@@ -107,6 +110,7 @@ def create_model(spec: str, outputs: int) -> Model:
     | ``linear`` | affine | |
     | ``mlp:WIDTH-WIDTH-...`` | perceptron with these hidden layers | ``mlp:50-50`` |
     | ``lenet5`` | LeNet-5 | |
+    | ``fcn:WIDTH-WIDTH-...`` | fully convolutional, outputs for each pixel | ``fcn:8-16`` |
     | ``alexnet`` | AlexNet | |
     | ``vgg:DEPTH`` | VGG 11, 13, 16, 19 | ``vgg:16`` |
     | ``allcnn_c`` | All-CNN-C | |
@@ -126,7 +130,8 @@ def create_model(spec: str, outputs: int) -> Model:
         spec: as above. In ``"module:factory"`` the module is one that Python can import, also from
             the current folder, and in it ``factory(outputs)`` is a function that returns anything
             `jaxloss.models.adapt` takes.
-        outputs: units of the last layer: classes, or values to predict.
+        outputs: units of the last layer: classes, or values to predict; of ``fcn``, those of each
+            pixel.
 
     Returns:
         The network, named by its spec.
@@ -144,6 +149,9 @@ def create_model(spec: str, outputs: int) -> Model:
     if family == "mlp":
         widths = _widths(spec, setting if colon else DEFAULT_WIDTHS)
         return from_linen(MLP(widths, outputs), spec)
+    if family == "fcn":
+        stages = _widths(spec, setting) if colon else FCN_WIDTHS
+        return from_linen(FCN(stages, outputs), spec)
     if family in CONVOLUTIONAL:
         return from_linen(_convolutional(spec, outputs), spec)
     if family not in MODEL_NAMES:
@@ -199,7 +207,7 @@ def _widths(spec: str, text: str) -> tuple[int, ...]:
     if not all(map(_is_positive, widths)):
         raise InvalidInputError(
             f"model {spec!r}: widths must be positive whole numbers joined by '-', "
-            "for instance 'mlp:50-50'"
+            f"for instance '{spec.partition(':')[0]}:50-50'"
         )
     return tuple(int(width) for width in widths)
 

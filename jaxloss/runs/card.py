@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jaxloss.errors import require
+from jaxloss.losses import ZooForm
 from jaxloss.losses.card import EXPLAINED_VIEWS, Explanation, explain, explain_entry
+from jaxloss.losses.card.subject import element_view
+from jaxloss.losses.zoo import views_of
 from jaxloss.runs import card_sections as sections
 from jaxloss.runs.document import as_html, as_markdown
 from jaxloss.runs.folder import write_atomically
@@ -48,10 +51,14 @@ def explained(given: GivenLoss, classes: int) -> dict[str | None, Explanation]:
     views = card_views(given)
     if views:
         return {view: explain(given.losses[view], classes) for view in views}
-    if given.entry is None:
-        explanation = explain(given.first, classes)
-    else:
-        explanation = explain_entry(given.entry, given.parameters, classes)
+    entry, parameters = given.entry, given.parameters
+    if entry is None:
+        form = given.first.form
+        if not isinstance(form, ZooForm) or element_view(given.first) in views_of(form.entry):
+            explanation = explain(given.first, classes)
+            return {explanation.view: explanation}
+        entry, parameters = form.entry, dict(form.values)
+    explanation = explain_entry(entry, parameters, classes)
     return {explanation.view: explanation}
 
 

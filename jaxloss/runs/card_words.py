@@ -42,6 +42,7 @@ VIEW_TITLES: Mapping[str | None, str] = {
     "anchors": "For embeddings beside class anchors",
     "cell_classes": "For classes of a detector's cells",
     "cell_boxes": "For boxes of a detector's cells",
+    "masks": "For pixels of masks",
     None: "On random inputs",
 }
 

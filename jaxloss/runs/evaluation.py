@@ -113,6 +113,7 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
         "anchors": "distances to class anchors (anchors view, retrieval)",
         "cell_classes": "logits of cells (cell_classes view, detection:NAME:branch=class)",
         "cell_boxes": "areas of boxes of cells (cell_boxes view, detection:NAME:branch=box)",
+        "masks": "the probability of each pixel (masks view, saliency)",
     }
     own, shown = (kinds.get(name, name) for name in (loss.view, task.view.name))
     require(

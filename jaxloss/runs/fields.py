@@ -20,29 +20,29 @@ from jaxloss.tasks.task import Task
 
 
 class Solutions(NamedTuple):
-    """Values on the points of the test split.
+    """Values on the examples of the test split: points of an equation, or images.
 
     Attributes:
-        reference: the reference solution.
+        reference: the targets: the reference solution, or masks.
         usual: what a network trained under the task loss gives.
         learned: what one trained under the learned loss gives, from the same start.
     """
 
-    reference: Float[np.ndarray, " points"]
-    usual: Float[np.ndarray, " points"]
-    learned: Float[np.ndarray, " points"]
+    reference: Float[np.ndarray, "examples ..."]
+    usual: Float[np.ndarray, "examples ..."]
+    learned: Float[np.ndarray, "examples ..."]
 
 
 def solutions(
-    task: PDETask,
+    task: Task,
     optimizer: BaseOptimizerSettings,
     steps: int,
     key: PRNGKeyArray,
     learned: LearnedLoss,
 ) -> Solutions:
-    """Trains a network under the task loss and one under a learned loss, and solves with both."""
+    """Trains a network under the task loss and one under a learned loss, and predicts with both."""
 
-    def solved(loss: ExampleLoss) -> Float[np.ndarray, " points"]:
+    def solved(loss: ExampleLoss) -> Float[np.ndarray, "examples ..."]:
         def of_key(key: PRNGKeyArray) -> Array:
             variables, _ = train(key, task.model, optimizer, loss, task.train, steps)
             return task.predictions(predict(task.model, variables, task.test.inputs))

@@ -16,7 +16,7 @@ from jaxloss.symbols.primitives import PrimitiveSet
 
 _FORMULA_VIEWS = (
     *("identity", "softmax", "sigmoid", "logits", "boxes", "anchors"),
-    *("cell_classes", "cell_boxes"),
+    *("cell_classes", "cell_boxes", "masks"),
 )
 """Views that a formula may be meant for; the first whose variables it holds is taken."""
 

@@ -148,6 +148,24 @@ def _in_cell(
     return values
 
 
+def _in_mask(label: float) -> Callable[[LearnedLoss, np.ndarray], np.ndarray]:
+    """Makes the values of a loss of masks, 2 x 2 pixels of 4 x 4, where some logits move.
+
+    Args:
+        label: of the pixels whose logits move; the others are right.
+    """
+    mask = np.pad(np.ones((2, 2)), 1)
+
+    def values(loss: LearnedLoss, places: np.ndarray) -> np.ndarray:
+        moved = np.where(mask == label, places[:, None, None], _SURE * (2.0 * mask - 1.0))
+        targets = jnp.broadcast_to(jnp.asarray(mask, jnp.float32), moved.shape)
+        return np.asarray(loss(jnp.asarray(moved, jnp.float32), targets))
+
+    return values
+
+
+_SURE = 3.0
+"""Size of the logit of pixels that are right, in pictures."""
 _APART = 4.0
 """Where class anchor margin wants anchors to be: twice its usual margin."""
 
@@ -251,7 +269,30 @@ _PANELS = {
     ),
 }
 """What is drawn for losses of each view; of classes where none is named."""
+_PANELS["masks"] = tuple(
+    panel._replace(title=title, label=f"predicted probability f of a pixel of the {what}")
+    for panel, what, title in zip(
+        _CLASSES,
+        ("object", "background"),
+        ("pixel of the object (y = 1)", "pixel of the background (y = 0)"),
+        strict=True,
+    )
+)
 _WHOLE_PANELS = _PANELS | {
+    "masks": (
+        _Panel(
+            "the background is right",
+            "logit of the object's pixels",
+            2 * _ERRORS,
+            _in_mask(1.0),
+        ),
+        _Panel(
+            "the object is right",
+            "logit of the background's pixels",
+            2 * _ERRORS,
+            _in_mask(0.0),
+        ),
+    ),
     "identity": (
         _Panel("target y = 0", "prediction error f - y", _ERRORS, _over_outputs((1.0,), (0.0,))),
     ),

@@ -64,10 +64,11 @@ def generation_record(info: Info, seconds: float) -> GenerationRecord:
     )
 
 
+_CHANCES = (tuple(np.linspace(0.01, 0.99, 25).tolist()), (1.0, 0.0))
+
 CURVE_PLACES = {
     "identity": (tuple(np.linspace(-3.0, 3.0, 25).tolist()), (0.0,)),
-    "softmax": (tuple(np.linspace(0.01, 0.99, 25).tolist()), (1.0, 0.0)),
-    "sigmoid": (tuple(np.linspace(0.01, 0.99, 25).tolist()), (1.0, 0.0)),
+    **dict.fromkeys(("softmax", "sigmoid", "masks"), _CHANCES),
     "anchors": (tuple(np.linspace(0.0, 8.0, 25).tolist()), (1.0, 0.0)),
 }
 """Where a loss that is no formula is written down: predictions, and targets, for each view."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jaxloss.runs import changes, evidence, fields, plots, sections
+from jaxloss.runs import changes, evidence, fields, masks, plots, sections
 from jaxloss.runs.comparison import Comparison
 from jaxloss.runs.document import Block, Paragraph, Picture, as_html, as_markdown
 from jaxloss.runs.findings import Findings, outcome
@@ -38,6 +38,7 @@ def write_report(
         *sections.formula_section(findings),
         *evidence.comparison_sections(findings.comparisons, trainings),
         *fields.solution_sections(findings, tasks, folder.pictures),
+        *masks.mask_sections(findings, tasks, folder.pictures),
         *sections.loss_curves_section(pictures),
         *changes.change_section(findings, folder.pictures),
         *sections.finalists_section(findings, higher_is_better, score),

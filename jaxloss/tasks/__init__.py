@@ -25,6 +25,7 @@ from jaxloss.tasks.retrieval import (
     RetrievalTask,
     retrieval_task,
 )
+from jaxloss.tasks.saliency import SaliencyTask, saliency_task
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
 from jaxloss.tasks.task import Split, Task, require_same_view
@@ -41,6 +42,7 @@ __all__ = [
     "RawData",
     "RetrievalSettings",
     "RetrievalTask",
+    "SaliencyTask",
     "Split",
     "SplitSettings",
     "SupervisedTask",
@@ -55,6 +57,7 @@ __all__ = [
     "metric_named",
     "require_same_view",
     "retrieval_task",
+    "saliency_task",
     "supervised_task",
     "tfds_data",
     "with_imbalance",

@@ -11,9 +11,10 @@ from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, nearest_first, require
 from jaxloss.models.python_names import load_attribute
-from jaxloss.tasks import retrieval_scores, scores
+from jaxloss.tasks import retrieval_scores, saliency_scores, scores
 
 Kind = Literal["classification", "regression", "boxes"]
+ScoredKind = Literal["classification", "regression", "boxes", "masks"]
 Direction = Literal["lower", "higher"]
 MetricFunction = Callable[
     [Float[Array, "examples ..."], Num[Array, "examples ..."]], Float[Array, ""]
@@ -27,8 +28,9 @@ class Metric(NamedTuple):
         name: how reports call the metric.
         function: ``(predictions, targets) -> value``, pure, can be mapped over the predictions.
             Predictions are class probabilities ``[examples, classes]``, values ``[examples]`` or
-            ``[examples, outputs]``, or boxes ``[examples, 4]``; targets are class numbers, values
-            or boxes. The value is NaN if any prediction is not finite.
+            ``[examples, outputs]``, boxes ``[examples, 4]``, or maps ``[examples, height, width]``;
+            targets are class numbers, values, boxes or masks. The value is NaN if any prediction is
+            not finite.
         higher_is_better: whether a larger value is a better one.
     """
 
@@ -46,7 +48,7 @@ class _BuiltIn(NamedTuple):
     higher_is_better: bool
 
 
-_BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
+_BUILT_IN: dict[ScoredKind, dict[str, _BuiltIn]] = {
     "classification": {
         "error_rate": _BuiltIn(scores.error_rate, higher_is_better=False),
         "balanced_error": _BuiltIn(scores.balanced_error, higher_is_better=False),
@@ -66,22 +68,30 @@ _BUILT_IN: dict[Kind, dict[str, _BuiltIn]] = {
         "iou_error": _BuiltIn(scores.iou_error, higher_is_better=False),
         "mean_iou": _BuiltIn(scores.mean_iou, higher_is_better=True),
     },
+    "masks": {
+        "max_f": _BuiltIn(saliency_scores.max_f, higher_is_better=True),
+        "mean_f": _BuiltIn(saliency_scores.mean_f, higher_is_better=True),
+        "s_measure": _BuiltIn(saliency_scores.s_measure, higher_is_better=True),
+        "mask_mae": _BuiltIn(saliency_scores.mask_mae, higher_is_better=False),
+    },
 }
 
 METRIC_NAMES = {kind: tuple(table) for kind, table in _BUILT_IN.items()}
 """The built-in metrics for each kind of task; any other is written ``module:function``."""
 
-DEFAULT_METRIC: dict[Kind, str] = {
+DEFAULT_METRIC: dict[ScoredKind, str] = {
     "classification": "error_rate",
     "regression": "mse",
     "boxes": "iou_error",
+    "masks": "max_f",
 }
 """The metrics that EvoMAL reports (https://arxiv.org/abs/2209.08907); for boxes the error
-of the IoU that CSE-Autoloss's simulation ranks by (https://arxiv.org/abs/2102.04700)."""
+of the IoU that CSE-Autoloss's simulation ranks by (https://arxiv.org/abs/2102.04700); for masks the
+first that PSG's paper names (https://arxiv.org/abs/2101.02412)."""
 
 
 def metric_named(
-    spec: str, kind: Kind | Literal["retrieval"], direction: Direction | None = None
+    spec: str, kind: ScoredKind | Literal["retrieval"], direction: Direction | None = None
 ) -> Metric:
     """Finds a metric by the short text that a person writes for it.
 

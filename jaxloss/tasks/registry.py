@@ -38,8 +38,8 @@ class TaskSettings:
     """Column (or array) to predict, for files."""
 
     model: str = "mlp:50-50"
-    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, or module:factory for your own;
-    several joined by commas where several tasks are taken."""
+    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, fcn (for masks), or module:factory for
+    your own; several joined by commas where several tasks are taken."""
 
     metric: str | None = None
     """What should get better; a name such as macro_f1, or module:function for your own. Without
@@ -148,11 +148,18 @@ def _detection(name: str, settings: TaskSettings) -> Task:
     return load_detection(name, settings)
 
 
+def _saliency(name: str, settings: TaskSettings) -> Task:
+    from jaxloss.tasks.saliency_registry import load_saliency_task
+
+    return load_saliency_task(name, settings)
+
+
 FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {
     "detection": _detection,
     "pde": _pde,
     "retrieval": _retrieval,
     "rl": _rl,
+    "saliency": _saliency,
 }
 """Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
 settings by the function of its family."""

@@ -5,6 +5,7 @@ from offline_parts import OFFLINE_RL
 from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from retrieval_part import RETRIEVAL
+from saliency_part import SALIENCY
 from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
 
 PARTS: dict[str, Part] = {
@@ -20,6 +21,7 @@ PARTS: dict[str, Part] = {
     "retrieval": RETRIEVAL,
     "detection_filters": FILTERS,
     "detection_losses": LOSSES,
+    "saliency": SALIENCY,
     "devices": DEVICES,
     "offline_rl": OFFLINE_RL,
 }

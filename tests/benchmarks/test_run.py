@@ -11,6 +11,7 @@ from typing import Any
 import jobs
 import pytest
 import run
+import saliency_part
 import tables
 import timing
 from detection_parts import filter_goals, loss_goals
@@ -121,3 +122,17 @@ def test_one_core_is_given_back():
     with timing.one_core():
         assert len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
+
+
+def test_a_goal_is_met_on_the_bases_with_a_clear_gain():
+    rows: list[dict[str, Any]] = [
+        {"loss": "BCE"},
+        {"base": "BCE", "gain": 0.0133, "p": 0.042, "ahead": "8/10"},
+        {"base": "Dice", "gain": 0.0416, "p": 0.1, "ahead": "8/10"},
+        {"base": "both", "gain": -0.0224, "p": 0.005, "ahead": "1/10"},
+    ]
+    assert saliency_part.goals(rows) == [
+        "PSG improves the max F of BCE: met, +0.0133 (p 0.042, 8/10 seeds)",
+        "PSG improves the max F of Dice: missed, +0.0416 (p 0.1, 8/10 seeds)",
+        "PSG improves the max F of both: missed, -0.0224 (p 0.005, 1/10 seeds)",
+    ]

@@ -115,6 +115,10 @@ def test_the_last_number_is_the_width_of_the_first_convolution():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
+        (
+            "fcn:8-0",
+            "widths must be positive whole numbers joined by '-', for instance 'fcn:50-50'",
+        ),
         ("vgg11", "unknown model 'vgg11'; valid, nearest first: vgg:11, "),
         ("resnt:18", "unknown model 'resnt:18'; valid, nearest first: resnet:18, "),
         ("allcnn", "nearest first: allcnn_c, "),

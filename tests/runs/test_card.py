@@ -9,9 +9,8 @@ import pytest
 
 from jaxloss import LearnedLoss, NetworkForm, TreeForm, parse, zoo
 from jaxloss.cli import main
-from jaxloss.errors import InvalidInputError
 from jaxloss.losses import ZooForm, zoo_form
-from jaxloss.losses.card import CLASS_VIEWS
+from jaxloss.losses.card import CLASS_VIEWS, Explanation
 from jaxloss.runs.card import card_folder, card_views, explained, write_card
 from jaxloss.runs.card_pictures import beliefs_picture, compared_picture, formula_picture
 from jaxloss.runs.card_words import VIEW_TITLES, grouped, verdict
@@ -211,9 +210,35 @@ def test_a_loss_of_the_cells_of_a_detector_is_explained_as_one_of_a_cell(
     assert explanation.finding("minimum_at_target").answer == "yes"
 
 
-def test_a_loss_that_sees_two_branches_of_a_detector_has_no_card(tmp_path: Path):
+def test_a_saved_loss_that_takes_more_than_one_cell_shows_has_the_card_of_its_name(tmp_path: Path):
     saved = tmp_path / "loss.json"
     form = zoo_form("cse_a_class", "cell_classes")
     saved.write_text(LearnedLoss(form, (), "cell_classes").to_json())
-    with pytest.raises(InvalidInputError, match="takes the overlaps of boxes beside the labels"):
-        explained(given_loss(str(saved)), 3)
+    ((view, found),) = explained(given_loss(str(saved)), 3).items()
+    ((expected_view, expected),) = explained(given_loss("cse_a_class"), 3).items()
+    assert view == expected_view
+    assert [one.statement for one in found.findings] == [one.statement for one in expected.findings]
+
+
+def test_a_saved_loss_of_masks_is_explained_by_one_pixel(tmp_path: Path):
+    def saved(loss: LearnedLoss) -> str:
+        path = tmp_path / "loss.json"
+        path.write_text(loss.to_json())
+        return str(path)
+
+    def statements(explanation: Explanation) -> list[str]:
+        return [finding.statement for finding in explanation.findings]
+
+    formula = given_loss("square(f - y)", "masks").first
+    ((view, found),) = explained(given_loss(saved(formula)), 3).items()
+    assert view == "sigmoid"
+    of_one = explained(given_loss("square(f - y)", "sigmoid"), 3)["sigmoid"]
+    assert statements(found) == statements(of_one)
+    entropy = given_loss("binary_cross_entropy", "masks").first
+    proper = explained(given_loss(saved(entropy)), 3)["sigmoid"].finding("proper")
+    assert proper.holds
+    # Dice takes a mask as a whole.
+    dice = given_loss("dice", "masks").first
+    ((view, found),) = explained(given_loss(saved(dice)), 3).items()
+    assert view is None
+    assert statements(found) == statements(explained(given_loss("dice"), 3)[None])

@@ -176,7 +176,9 @@ def _anchor_loss() -> LearnedLoss:
     return LearnedLoss(TreeForm(tree, ("d", "y")), (0.7,) * (tree.size - 1), "anchors")
 
 
-@pytest.mark.parametrize("view", ["softmax", "sigmoid", "identity", "logits", "boxes", "anchors"])
+@pytest.mark.parametrize(
+    "view", ["softmax", "sigmoid", "identity", "logits", "boxes", "anchors", "masks"]
+)
 def test_curves_are_drawn_for_every_view(view: str, tmp_path: Path) -> None:
     own = {"boxes": _box_loss(), "anchors": _anchor_loss()}
     loss = own[view] if view in own else _drawn(OTHER_FORMS[1], view)

@@ -27,6 +27,7 @@ SPECS = {
     "pde:advection": "mlp:4",
     "retrieval:wine": "linear",
     "rl:tabular:horizon=2:episodes=20": "linear",
+    "saliency:scenes:count=30:side=16": "fcn:2-3",
 }
 """A small task of each kind, with its network."""
 

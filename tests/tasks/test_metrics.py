@@ -147,6 +147,10 @@ def test_no_prediction_that_is_not_finite_looks_good(name, kind, bad):
         targets = predictions = as_boxes(predictions)
     elif kind == "regression":
         predictions = predictions[:, 0]
+    elif kind == "masks":
+        predictions, targets = predictions[None], np.eye(len(predictions), 2)[None]
+        predictions = np.concatenate([predictions, predictions])
+        targets = np.concatenate([targets, targets])
     for position in (0, -1):
         spoilt = predictions.copy()
         spoilt[position] = bad
@@ -161,6 +165,11 @@ def test_metrics_map_over_predictions_without_implicit_promotion(name, kind):
     targets = jnp.asarray(drawn[0][1])
     if kind == "regression":
         predictions, targets = predictions[..., 0], targets.astype(jnp.float32)
+    if kind == "masks":
+        predictions, targets = (
+            predictions[:, None],
+            jnp.eye(predictions.shape[1], predictions.shape[2])[None],
+        )
     if kind == "boxes":
         predictions, targets = (
             jnp.asarray(as_boxes(np.asarray(predictions[..., :2]))),
@@ -181,6 +190,9 @@ def test_perfect_predictions_have_the_best_fitness(name, kind):
     if kind == "boxes":
         targets = perfect = jnp.asarray([[0.0, 0.0, 4.0, 4.0], [1.0, 2.0, 3.0, 5.0]])
         other = perfect + 1.0
+    if kind == "masks":
+        targets = perfect = jnp.eye(4)[None]
+        other = jnp.roll(perfect, 1, axis=1)
     best = metric.fitness(metric.function(perfect, targets))
     assert best < metric.fitness(metric.function(other, targets))
 

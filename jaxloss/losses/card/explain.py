@@ -34,7 +34,7 @@ from jaxloss.losses.card.subject import (
     entry_subject,
     has_subject,
     learned_subject,
-    of_one_cell,
+    of_one_element,
 )
 from jaxloss.losses.card.target import target_findings
 from jaxloss.losses.learned import LearnedLoss
@@ -87,8 +87,8 @@ def explain(loss: LearnedLoss, classes: int = CLASSES) -> Explanation:
     whatever the settings are; overflow is looked for in single precision too.
 
     Args:
-        loss: learned, typed by hand, or of the zoo. One of a detector's cells is explained as a
-            loss of one cell.
+        loss: learned, typed by hand, or of the zoo. One of a detector's cells, or of the pixels
+            of masks, is explained as a loss of a single one.
         classes: how many classes a classification has; the label smoothing that a loss implies
             depends on it.
 
@@ -96,7 +96,7 @@ def explain(loss: LearnedLoss, classes: int = CLASSES) -> Explanation:
         InvalidInputError: ``classes`` is not from 2 to 1000, or the loss is for another view than
             those of `EXPLAINED_VIEWS`.
     """
-    loss = of_one_cell(loss)
+    loss = of_one_element(loss)
     require(
         loss.view in EXPLAINED_VIEWS,
         f"losses for the views {', '.join(EXPLAINED_VIEWS)} can be explained; {loss.formula()} is "

@@ -62,23 +62,32 @@ class Subject:
         return self.view in CLASS_VIEWS
 
 
-def of_one_cell(loss: LearnedLoss) -> LearnedLoss:
-    """Takes a loss of all cells of a detector for the same loss of a single one.
+def element_view(loss: LearnedLoss) -> str:
+    """Names the view of a loss's elements: of a detector's cells, of the pixels of masks.
+
+    For losses that are no sum or mean over such elements it is their own view.
+    """
+    view = view_named(loss.view).written
+    # The outputs of a task of the softmax view are logits.
+    of_zoo = view != loss.view and isinstance(loss.form, ZooForm)
+    return "softmax" if of_zoo and view == "logits" else view
+
+
+def of_one_element(loss: LearnedLoss) -> LearnedLoss:
+    """Takes a loss of a detector's cells, or of the pixels of masks, for that of a single one.
 
     Returns:
-        The loss for the view whose formulas it shares; losses for other views as they are.
+        The loss for the view of its elements; losses for other views as they are.
 
     Raises:
-        InvalidInputError: it is a loss of the zoo that a single cell cannot show what it takes.
+        InvalidInputError: it is a loss of the zoo that takes more than a single element shows.
     """
-    view, form = view_named(loss.view).written, loss.form
+    view, form = element_view(loss), loss.form
     if view == loss.view:
         return loss
-    if isinstance(form, ZooForm):
-        # The outputs of a task of the softmax view are logits.
-        view = "softmax" if view == "logits" else view
-        form = replace(form, view=view)
-    return replace(loss, form=form, view=view)
+    return replace(
+        loss, view=view, form=replace(form, view=view) if isinstance(form, ZooForm) else form
+    )
 
 
 def learned_subject(loss: LearnedLoss) -> Subject:

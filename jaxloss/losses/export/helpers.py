@@ -64,6 +64,40 @@ def angle(boxes):
 """,
 }
 
+_MAPS = {
+    "sum_of_map": """\
+def sum_of_map(a):
+    return a.reshape(a.shape[0], -1).sum(1)
+""",
+    "disagreement": """\
+def disagreement(x, y, entropy, overlap):
+    # Weighted binary cross-entropy, averaged over the pixels, and Dice.
+    p = sigmoid(x)
+    of_pixels = -y * log_sigmoid(x) - (1.0 - y) * log_sigmoid(-x)
+    of_pixels = of_pixels.reshape(x.shape[0], -1).mean(1)
+    areas = sum_of_map(p) + sum_of_map(y)
+    dice = 1.0 - (2.0 * sum_of_map(p * y) + 1.0) / (areas + 1.0)
+    return entropy * of_pixels + overlap * dice
+""",
+}
+
+_GROWN: dict[Library, str] = {
+    "jax": """\
+def grown(a):
+    # The largest value of each pixel and its neighbours.
+    window = (1, 3, 3)
+    a = jax.lax.stop_gradient(a)
+    return jax.lax.reduce_window(
+        a, -jnp.inf, jax.lax.max, window, (1, 1, 1), "SAME"
+    )
+""",
+    "torch": """\
+def grown(a):
+    # The largest value of each pixel and its neighbours.
+    return torch.nn.functional.max_pool2d(a.detach()[:, None], 3, 1, 1)[:, 0]
+""",
+}
+
 _ROOTS_AND_LOGARITHMS = {
     "huber": """\
 def huber(size, delta):
@@ -150,6 +184,8 @@ HELPERS: dict[Library, Mapping[str, str]] = {
         **own,
         **_BOXES,
         **_ROOTS_AND_LOGARITHMS,
+        **_MAPS,
+        "grown": _GROWN[library],
         "one_hot_of_largest": _OF_LARGEST[library],
     }
     for library, own in sources.HELPERS.items()

@@ -46,8 +46,9 @@ def source_for(loss: LearnedLoss, library: Library) -> Export:
 
 def _function(loss: LearnedLoss, lines: str) -> str:
     source = view_source(loss.view)
-    summed = "values.reshape(values.shape[0], -1).sum(1)"
-    returned = "values" if source.per_example else summed
+    flat = "values.reshape(values.shape[0], -1)"
+    reduced = f"{flat}.mean(1)" if source.averages else f"{flat}.sum(1)"
+    returned = "values" if source.per_example else reduced
     docstring = [
         '"""Computes the loss of each example; train on the mean.',
         "",

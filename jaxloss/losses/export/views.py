@@ -25,6 +25,7 @@ class ViewSource(NamedTuple):
         class_numbers: whether its targets are class numbers; else they have the outputs' shape.
         per_example: whether its variables have one number for each example, so that there is
             nothing to add up.
+        averages: whether values are averaged; else they are added up.
     """
 
     outputs: str
@@ -35,6 +36,7 @@ class ViewSource(NamedTuple):
     shape: tuple[str, ...]
     class_numbers: bool = False
     per_example: bool = False
+    averages: bool = False
 
 
 _SAME_SHAPE: dict[Library, str] = {
@@ -139,6 +141,16 @@ VIEW_SOURCES = {
         "d = safe_sqrt(square(outputs[:, :1] - outputs[:, 1:]).sum(-1))",
         ("batch", "rows", "features"),
         class_numbers=True,
+    ),
+    "masks": ViewSource(
+        "logits of the foreground, [batch, height, width]",
+        "masks of 0 and 1, [batch, height, width]",
+        "f is the predicted probability that a pixel belongs to the foreground and y is 1 or 0; "
+        "values are averaged over the pixels",
+        _SAME_SHAPE,
+        "f = sigmoid(outputs)",
+        ("batch", "height", "width"),
+        averages=True,
     ),
 }
 """Every view by its name. The labels are called y; for boxes, y are the true boxes."""

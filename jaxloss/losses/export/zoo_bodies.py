@@ -36,6 +36,7 @@ ARGUMENTS = {
     "log_probabilities_and_classes": Arguments(False, "x, y = outputs, one_hot_of_largest(y)"),
     "energies": Arguments(False, "e = -outputs"),
     "boxes": Arguments(False, "boxes = decoded_boxes(outputs)"),
+    "mask": Arguments(False, "x = outputs"),
 }
 """For each kind that trains supervised tasks, as `jaxloss.losses.zoo.supervised` has them."""
 
@@ -46,6 +47,11 @@ _CROSS_ENTROPY = "values = -(y * log_softmax(x)).sum(-1)"
 _AREAS = """\
 i, u, e = areas(boxes, y)
 u, e = at_least(u, 1e-7), at_least(e, 1e-7)
+"""
+
+_SUMS = """\
+p = sigmoid(x)
+shared, predicted, true = sum_of_map(p * y), sum_of_map(p), sum_of_map(y)
 """
 
 BODIES = {
@@ -152,6 +158,18 @@ values = one_minus_diou(boxes, y) + alpha * v""",
     + """\
 above = 3.0 * e * (u + 4.0) + 3.0 * (i + u + 6.0)
 values = above / ((u + 5.0) * (i + u - 3.0 * e))""",
+    "dice": _SUMS + "values = 1.0 - (shared + {smooth}) / (0.5 * (predicted + true) + {smooth})",
+    "tversky": _SUMS
+    + """\
+wrong = {alpha} * (predicted - shared) + {beta} * (true - shared)
+values = 1.0 - (shared + {smooth}) / (shared + wrong + {smooth})""",
+    "mask_iou": _SUMS
+    + "values = 1.0 - (shared + {smooth}) / (predicted + true - shared + {smooth})",
+    "psg": """\
+# What the prediction, grown by one pixel, reaches of the mask.
+guide = detached(sigmoid(grown(x))) * y
+values = disagreement(x, y, {entropy}, {overlap})
+values = values + {alpha} * disagreement(x, guide, {entropy}, {overlap})""",
 }
 """The losses by name, one line or a few that compute ``values``. Barron's is among the families."""
 

@@ -121,7 +121,7 @@ from jaxloss.losses.zoo.robust import (
     symmetric_cross_entropy,
     xtreme_margin,
 )
-from jaxloss.losses.zoo.segmentation import dice, progressive_self_guided, tversky
+from jaxloss.losses.zoo.segmentation import dice, mask_iou, progressive_self_guided, tversky
 from jaxloss.losses.zoo.supervised import ZooTaskLoss, as_task_loss, views_of
 from jaxloss.losses.zoo.writing import ExpressionForm
 from jaxloss.symbols.detection_primitives import serf, sgdf
@@ -188,6 +188,7 @@ __all__ = [
     "lsgan_discriminator",
     "lsgan_generator",
     "margin_ranking",
+    "mask_iou",
     "minimum_classification_error",
     "minimum_empirical_error",
     "minimum_norm",

@@ -75,22 +75,53 @@ def dice(
     return tversky(logits, masks, 0.5, 0.5, smooth, axis, where)
 
 
-def _agreement(logits: Maps, masks: Maps, where: Where) -> Maps:
-    """Computes binary cross-entropy + 1 − (2Σpg + 1)/(Σp + Σg + 1) over the pixels."""
+def mask_iou(
+    logits: Maps,
+    masks: Maps,
+    smooth: float = 1.0,
+    axis: Axis = _PIXELS,
+    where: Where = None,
+) -> Maps:
+    """Computes one minus the soft Jaccard index of σ(logits) and masks of 0 and 1.
+
+    ``smooth`` is added to both sides of the quotient, intersection over union.
+    """
+    logits, masks = kept_pair(logits, masks, where)
     probabilities = jax.nn.sigmoid(logits)
-    overlap = 2.0 * total(probabilities * masks, _PIXELS, where) + 1.0
+    shared = total(probabilities * masks, axis, where)
+    union = total(probabilities, axis, where) + total(masks, axis, where) - shared
+    return 1.0 - (shared + smooth) / (union + smooth)
+
+
+def _agreement(logits: Maps, masks: Maps, entropy: float, overlap: float, where: Where) -> Maps:
+    """Computes e·(binary cross-entropy) + o·(1 − (2Σpg + 1)/(Σp + Σg + 1)) over the pixels."""
+    probabilities = jax.nn.sigmoid(logits)
+    shared = 2.0 * total(probabilities * masks, _PIXELS, where) + 1.0
     areas = total(probabilities, _PIXELS, where) + total(masks, _PIXELS, where) + 1.0
-    entropy = mean(optax.losses.sigmoid_binary_cross_entropy(logits, masks), _PIXELS, where)
-    return entropy + 1.0 - overlap / areas
+    of_pixels = optax.losses.sigmoid_binary_cross_entropy(logits, masks)
+    return entropy * mean(of_pixels, _PIXELS, where) + overlap * (1.0 - shared / areas)
 
 
 def progressive_self_guided(
-    logits: Maps, masks: Maps, alpha: float = 1.0, where: Where = None
+    logits: Maps,
+    masks: Maps,
+    alpha: float = 1.0,
+    entropy: float = 1.0,
+    overlap: float = 1.0,
+    where: Where = None,
 ) -> Maps:
     """Computes the progressive self-guided loss of logits and masks of 0 and 1.
 
     The prediction also has to fit the part of the mask that it reaches itself when grown by one
-    pixel; as it grows, so does that part.
+    pixel; as it grows, so does that part, which counts as a constant in the gradient.
+
+    Args:
+        logits: of the foreground.
+        masks: in the same shape.
+        alpha: weight of the guided part; with 0 only the base is left.
+        entropy: weight of binary cross-entropy in the base; with 0 the base is Dice.
+        overlap: weight of Dice in the base; with 0 the base is binary cross-entropy.
+        where: which pixels count.
     """
     logits, masks = kept_pair(logits, masks, where)
     leading = (1,) * (logits.ndim - 2)
@@ -104,7 +135,8 @@ def progressive_self_guided(
         "SAME",
     )
     guide = jax.nn.sigmoid(grown) * masks
-    return _agreement(logits, masks, where) + alpha * _agreement(logits, guide, where)
+    base = _agreement(logits, masks, entropy, overlap, where)
+    return base + alpha * _agreement(logits, guide, entropy, overlap, where)
 
 
 _SMOOTH = Parameter("smooth", 1.0, 1e-6, 1e6, "pixels added to both sides", "optax")
@@ -144,16 +176,33 @@ LOSSES = (
         properties=_OVERLAP,
     ),
     ZooLoss(
+        "mask_iou",
+        "segmentation",
+        mask_iou,
+        "mask",
+        r"1 - \frac{\sum p g + s}{\sum p + \sum g - \sum p g + s}, \quad p = \sigma(x)",
+        "https://doi.org/10.1007/978-3-319-50835-1_22",
+        "0 in the limit p = g",
+        aliases=("soft_iou", "soft_jaccard"),
+        parameters=(_SMOOTH._replace(source="assumed, as for dice"),),
+        properties=_OVERLAP,
+    ),
+    ZooLoss(
         "psg",
         "segmentation",
         progressive_self_guided,
         "mask",
         r"\ell(p, g) + \alpha\, \ell(p, g'), \quad g' = \sigma(\mathrm{maxpool}_{3 \times 3}(x))"
-        r"\, g, \quad \ell = \mathrm{BCE} + 1 - \frac{2 \sum p g + 1}{\sum p + \sum g + 1}",
+        r"\, g, \quad \ell = e\, \mathrm{BCE} + o \left(1 - \frac{2 \sum p g + 1}"
+        r"{\sum p + \sum g + 1}\right)",
         "https://arxiv.org/abs/2101.02412",
         "0 in the limit p = g",
         aliases=("progressive_self_guided",),
-        parameters=(Parameter("alpha", 1.0, 0.0, 100.0, "weight of the guided part", "the paper"),),
+        parameters=(
+            Parameter("alpha", 1.0, 0.0, 100.0, "weight of the guided part", "the paper"),
+            Parameter("entropy", 1.0, 0.0, 100.0, "e, weight of cross-entropy", "the paper"),
+            Parameter("overlap", 1.0, 0.0, 100.0, "o, weight of Dice", "the paper"),
+        ),
         properties=frozenset({"nonnegative", "bounded_gradient"}),
     ),
 )

@@ -141,9 +141,17 @@ _OWN_WAYS: dict[str, dict[str, Arguments]] = {
         "detections": _detections,
     },
     "cell_boxes": {"boxes": _cells_boxes},
+    "masks": {
+        "mask": _labelled,
+        "logit": _labelled,
+        "score": _scored,
+        "real": _seen,
+        "probability": _seen,
+        "vectors": _rows,
+    },
 }
-"""The same for views with ways of their own: embeddings beside class anchors, and the two branches
-of a detector."""
+"""The same for views with ways of their own: embeddings beside class anchors, the two branches of a
+detector, and the pixels of masks."""
 
 _VIEWS = ("identity", *_CLASSIFICATION, "boxes", *_OWN_WAYS)
 
@@ -152,7 +160,7 @@ _REASONS = {
     "nonnegative_vectors": "it takes predictions of at least 0, and a network's outputs know no "
     "bounds",
     "detections": "it takes the overlaps of boxes beside the labels",
-    "mask": "it takes a logit for each pixel of a mask",
+    "mask": "it takes a logit for each pixel of a mask; it fits tasks of view masks",
     "list": "it takes lists of items to rank",
 }
 _USES = {
@@ -237,13 +245,14 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
     decode to. Elementwise losses are summed over outputs. Beside class anchors, losses of logits
     take minus the squared distances to the anchors, and losses of pairs and triplets compare the
     embeddings of a batch, as `jaxloss.losses.zoo.batches` says. In detectors they apply to each
-    cell, and class losses that look at overlaps are shown those of the predicted boxes.
+    cell, and class losses that look at overlaps are shown those of the predicted boxes. Of masks,
+    elementwise losses are averaged over the pixels, and others take a mask as a whole.
 
     Args:
         entry: the loss.
         view: the view of the task: ``identity`` (regression), ``sigmoid`` (two classes, one
-            output), ``softmax`` (classes), ``boxes``, ``anchors`` (embeddings to retrieve), or
-            ``cell_classes`` or ``cell_boxes`` (a branch of a detector).
+            output), ``softmax`` (classes), ``boxes``, ``anchors`` (embeddings to retrieve),
+            ``cell_classes`` or ``cell_boxes`` (a branch of a detector), or ``masks``.
         **parameters: the loss's parameters; the others keep their defaults.
 
     Returns:

@@ -58,6 +58,11 @@ RANGES: dict[tuple[str, str], tuple[float, float, bool]] = {
     ("triplet", "margin"): (0.1, 10.0, _LOG),
     # From nearly the nearest alone to nearly all alike; assumed.
     ("nt_xent", "temperature"): (0.01, 1.0, _LOG),
+    # The paper tries 0.1 to 0.5 for alpha and 0.5 to 0.9 for beta; wider here; assumed.
+    ("tversky", "alpha"): (0.05, 0.95, _LINEAR),
+    ("tversky", "beta"): (0.05, 0.95, _LINEAR),
+    # A decade to both sides of the paper's 1; assumed.
+    ("psg", "alpha"): (0.1, 10.0, _LOG),
 }
 """For each parameter that is tuned: the smallest and the largest value, and whether ratios matter.
 """
@@ -67,6 +72,11 @@ KEPT = {
     ("absolute_cross_entropy", "phi_0"): "it multiplies the loss, as the learning rate does",
     ("baikal", "w_0"): "it multiplies the loss, once w_2 is tuned",
     ("baikal", "w_1"): "it adds a constant",
+    ("dice", "smooth"): "it is there for empty masks, and small beside others",
+    ("tversky", "smooth"): "it is there for empty masks, and small beside others",
+    ("mask_iou", "smooth"): "it is there for empty masks, and small beside others",
+    ("psg", "entropy"): "it says what the base is; a factor of both weights is a learning rate",
+    ("psg", "overlap"): "it says what the base is; a factor of both weights is a learning rate",
     ("cam", "radius"): "anchors that are far enough apart are longer than it anyway",
 }
 """Parameters of training losses that keep their defaults, and why."""

@@ -50,6 +50,7 @@ class LoadedProblem(NamedTuple):
             "anchors": "retrieval",
             "cell_classes": "detection of classes",
             "cell_boxes": "detection of boxes",
+            "masks": "salient objects",
         }
         return kinds.get(self.task.view.name, self.task.view.name)
 

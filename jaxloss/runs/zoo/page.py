@@ -34,13 +34,14 @@ _GIVES = {
     "example": "one value for each example",
     "all": "one value for the whole batch",
 }
-_TASKS = {"identity": "diabetes", "softmax": "digits", "boxes": "boxes"}
+_TASKS = {"identity": "diabetes", "softmax": "digits", "boxes": "boxes", "masks": "saliency:scenes"}
 """Data for the commands that are shown, for each view of tasks."""
 _TRAINS = {
     "identity": "regression (identity view)",
     "softmax": "classes (softmax view)",
     "sigmoid": "two classes with one output (sigmoid view)",
     "boxes": "boxes (boxes view)",
+    "masks": "masks (masks view)",
 }
 
 

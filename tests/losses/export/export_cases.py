@@ -81,6 +81,11 @@ INPUTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
         np.concatenate([np.ones((1, 4, 2)), _GENERATOR.normal(size=(26, 4, 2))]),
         _CLASSES,
     ),
+    # An empty mask and a whole one among them.
+    "masks": (
+        _GENERATOR.normal(scale=3.0, size=(6, 3, 4)),
+        np.stack([np.tri(3, 4, last) for last in (-3, -2, -1, 0, 1, 3)]),
+    ),
 }
 """Outputs and targets for each view, and for some with other labels."""
 
@@ -174,6 +179,9 @@ def _of_the_zoo() -> list[Case]:
         ("baikal:w_0=0.3:w_1=2:w_2=0.7", "softmax"),
         ("energy_nll:beta=0.3", "softmax"),
         ("xtreme_margin:lambda_0=0.3:lambda_1=0.7", "sigmoid"),
+        ("tversky:alpha=0.6:beta=0.2:smooth=0.5", "masks"),
+        ("psg:alpha=0.5:entropy=0.3:overlap=2", "masks"),
+        ("psg:alpha=0:entropy=0", "masks"),
     ]
     labelled = [
         ("focal", "sigmoid", "soft"),
@@ -213,6 +221,7 @@ def _trees() -> list[Case]:
         *((seed, "logits", ALL_PRIMITIVES, 4) for seed in range(5)),
         *((seed, "boxes", BOX_PRIMITIVES.primitives, 4) for seed in range(2)),
         *((seed, "anchors", PRIMITIVES, 4) for seed in range(2)),
+        *((seed, "masks", PRIMITIVES, 4) for seed in range(2)),
     ):
         loss = random_tree(seed, view, primitives, height)
         cases.append(Case(f"{view} {seed}: {loss.formula()}", loss))

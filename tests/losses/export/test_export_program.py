@@ -21,6 +21,8 @@ LOSSES = {
     "zoo": LearnedLoss(zoo_form("label_smoothing", "softmax"), (), "softmax"),
     "boxes": LearnedLoss(zoo_form("iou", "boxes"), (), "boxes"),
     "anchors": random_tree(0, "anchors", PRIMITIVES, 3),
+    "masks": random_tree(0, "masks", PRIMITIVES, 3),
+    "psg": LearnedLoss(zoo_form("psg", "masks"), (), "masks"),
 }
 
 

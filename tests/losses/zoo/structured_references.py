@@ -66,6 +66,12 @@ def tversky(alpha: float, beta: float) -> Any:
     return value
 
 
+def mask_iou(x: Any, g: Any) -> Any:
+    p = [sigmoid(v) for row in x for v in row]
+    t = [v for row in g for v in row]
+    return 1 - (dot(p, t) + 1) / (sum(p) + sum(t) - dot(p, t) + 1)
+
+
 def psg(x: Any, g: Any) -> Any:
     height, width = len(x), len(x[0])
 
@@ -190,6 +196,7 @@ REFERENCES: dict[str, Reference] = {
     ),
     "dice": example("https://arxiv.org/abs/1606.04797, in 30 digits", tversky(0.5, 0.5)),
     "tversky": example("https://arxiv.org/abs/1706.05721, in 30 digits", tversky(0.3, 0.7)),
+    "mask_iou": example("https://doi.org/10.1007/978-3-319-50835-1_22, in 30 digits", mask_iou),
     "psg": example("https://arxiv.org/abs/2101.02412, in 30 digits", psg),
     "iou": of_areas("https://arxiv.org/abs/1608.01471", lambda i, u, _: 1 - i / u),
     "giou": of_areas("https://arxiv.org/abs/1902.09630", lambda i, u, e: 1 - i / u + (e - u) / e),

@@ -23,12 +23,14 @@ OUTPUTS = {
             [[0.1, 0.4], [0.3, 0.0], [0.0, 0.3]],
         ]
     ),
+    "masks": jnp.array([[[0.3, -1.0], [0.5, 2.0]], [[-0.5, 0.2], [0.1, 1.0]]]),
 }
 TARGETS = {
     "identity": jnp.array([0.0, 1.0, 1.2]),
     "sigmoid": jnp.array([0, 0, 1]),
     "softmax": jnp.array([0, 0, 1]),
     "anchors": jnp.array([0, 0, 1]),
+    "masks": jnp.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]]]),
 }
 PAIRS = {
     (name, parameter.name): parameter

@@ -51,11 +51,14 @@ def outputs_and_targets(view: str) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng(3)
     shapes = {"identity": (8, 2), "sigmoid": (8, 1), "boxes": (8, 4), "anchors": (8, 4, 2)}
     shapes |= dict.fromkeys(("cell_classes", "cell_boxes"), (8, 2, 7))
+    shapes["masks"] = (8, 3, 4)
     shape = shapes.get(view, (8, 3))
     targets: dict[str, Any] = {
         "identity": generator.normal(size=shape),
         "sigmoid": np.array([0, 1, 1, 0, 1, 0, 1, 1]),
         "boxes": np.array([[24.0, 20.0, 40.0 + width, 44.0] for width in range(8)]),
+        # From an empty mask to one that is nothing but object.
+        "masks": np.stack([np.tri(3, 4, last, dtype=float) for last in range(-3, 5)]),
     }
     classes = np.array([2, 0, 1, 1, 0, 2, 0, 1])
     # The first cell of each example has a box, the second shows the background.

@@ -16,7 +16,7 @@ EVERY = pytest.mark.parametrize("name", zoo.ZOO)
 def test_names_and_aliases_are_unique():
     names = [name for loss in zoo.ZOO.values() for name in (loss.name, *loss.aliases)]
     assert len(names) == len(set(names))
-    assert len(zoo.ZOO) == 84
+    assert len(zoo.ZOO) == 85
 
 
 # The survey's list (https://arxiv.org/abs/2301.05579) and its neighbours, branch by branch.
@@ -34,7 +34,7 @@ WANTED: dict[str, str] = {
     " ListMLE",
     "energy": "energy generalized-perceptron energy-hinge energy-log MCE square-square"
     " square-exponential energy-NLL minimum-empirical-error",
-    "segmentation": "Dice Tversky PSG",
+    "segmentation": "Dice Tversky mask-IoU PSG",
     "boxes": "IoU GIoU DIoU CIoU CSE-A-class CSE-A-box CSE-B-class CSE-B-box",
     "retrieval": "CAM CAM-attractor CAM-repeller CAM-minimum-norm",
 }
@@ -77,7 +77,7 @@ def test_unknown_names_give_the_nearest():
 def test_losses_are_listed_and_filtered():
     assert zoo.names() == tuple(zoo.ZOO)
     assert sum(len(zoo.names(branch)) for branch in zoo.BRANCHES) == len(zoo.ZOO)
-    assert zoo.names("segmentation") == ("dice", "tversky", "psg")
+    assert zoo.names("segmentation") == ("dice", "tversky", "mask_iou", "psg")
     assert [loss.name for loss in zoo.select(view="boxes", text="CSE-auto")] == [
         "cse_a_box",
         "cse_b_box",

@@ -28,6 +28,7 @@ HARD = {
         ("cell_classes", "cell_boxes"),
         np.array([np.full((2, 7), value) for value in (0.0, 1.0, LARGE, -LARGE)]),
     ),
+    "masks": np.array([np.full((3, 4), value) for value in (0.0, 1.0, LARGE, -LARGE)]),
 }
 """Outputs at the end of their range, ties and zeros among them."""
 FITTING = [(name, view) for name in zoo.ZOO for view in zoo.views_of(zoo.get(name))]

@@ -235,8 +235,10 @@ def test_learned_rows_have_their_own_colour(tmp_path: Path) -> None:
         ("retrieval:wine", "retrieval"),
         ("pde:advection", "equations"),
         ("rl:tabular", "offline RL"),
+        ("saliency:scenes:count=12:side=16", "salient objects"),
     ],
 )
 def test_problems_of_one_kind_share_their_tables(name: str, kind: str) -> None:
-    task = load_task(name, TaskSettings(model="mlp:4"))
+    model = "fcn:2" if name.startswith("saliency") else "mlp:4"
+    task = load_task(name, TaskSettings(model=model))
     assert LoadedProblem(ProblemSpec(name), task, "").kind == kind

@@ -1,0 +1,111 @@
+"""Finds problems of salient objects by the short text that a person writes for them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxloss.errors import InvalidInputError, require
+from jaxloss.tasks.mask_folders import MaskedImages, read_masks
+from jaxloss.tasks.options import read_options
+from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.saliency import FEWEST, MODEL, SaliencyTask, saliency_task
+from jaxloss.tasks.scenes import SPLITS, SceneSettings, compose_scenes
+from jaxloss.tasks.splitting import split_rows
+
+SCENES = "scenes"
+"""The generated problem."""
+
+COUNT = 50
+"""Generated scenes of all splits together (*assumed*): few, so that a search takes minutes."""
+
+SIDE = 24
+"""Pixels of the square images (*assumed*)."""
+
+SIDES = (16, 224)
+"""Smallest and largest side of images of a folder (*assumed*)."""
+
+SCENE_SIDES = (16, 96)
+"""The same of scenes, whose smallest objects would else be dots."""
+
+_OTHERS = ("target", "kind", "data_dir", "outliers", "imbalance", "label_noise")
+"""Settings of tasks that are rows with a target."""
+
+
+def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
+    """Makes the task that is called ``saliency:TEXT``.
+
+    Args:
+        text: ``scenes`` or the path of a folder in DUTS's layout, perhaps with options:
+            ``scenes:side=48:count=300``, ``DIR/duts:side=64``.
+        settings: network (``fcn`` unless another is named), metric, usual loss and splits; the
+            split seed also draws the scenes.
+
+    Raises:
+        InvalidInputError: there are no such data, an option is unknown or does not fit, or the
+            data cannot be used, and why.
+    """
+    name, options = _read(text)
+    usual = TaskSettings()
+    for setting in _OTHERS:
+        require(
+            getattr(settings, setting) == getattr(usual, setting),
+            f"saliency:{name} takes no {setting}: that is for rows with a target",
+        )
+    side = options.get("side", SIDE)
+    if name == SCENES:
+        parts = _composed(side, options.get("count", COUNT), settings)
+    else:
+        parts = _recorded(name, side, settings)
+    return saliency_task(
+        f"saliency:{text}",
+        [part.images for part in parts],
+        [part.masks for part in parts],
+        model=MODEL if settings.model == usual.model else settings.model,
+        metric=settings.metric,
+        direction=settings.metric_direction,
+        task_loss=settings.task_loss,
+    )
+
+
+def _read(text: str) -> tuple[str, dict[str, Any]]:
+    name, *words = text.split(":")
+    if name != SCENES and "/" not in name and not Path(name).exists():
+        raise InvalidInputError(
+            f"saliency:{name}: there is no such folder; or did you mean {SCENES}?"
+        )
+    known = ("side", "count") if name == SCENES else ("side",)
+    return name, read_options(f"saliency:{name}", words, known, known)
+
+
+def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImages]:
+    """Composes scenes, each split from its own strip of the photographs."""
+    chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
+    _require_within(side, SCENE_SIDES)
+    looks, parts = SceneSettings(side=side), list[MaskedImages]()
+    for split, chance in zip(SPLITS, chances, strict=True):
+        share = round(count * chance)
+        require(
+            share >= FEWEST,
+            f"count={count} leaves {share} scene(s) to the {split} split; at least {FEWEST} are "
+            "needed",
+        )
+        scenes = compose_scenes(settings.split_seed, share, split, looks)
+        parts.append(MaskedImages(scenes.images, scenes.masks.astype(np.float32)))
+    return parts
+
+
+def _recorded(path: str, side: int, settings: TaskSettings) -> list[MaskedImages]:
+    """Reads a folder and divides it; its second set, where there is one, is the test split."""
+    _require_within(side, SIDES)
+    first, second = read_masks(path, side)
+    chosen = split_rows(None, len(first.images), settings.split_settings(), (), second is not None)
+    parts = [MaskedImages(first.images[rows], first.masks[rows]) for rows in chosen]
+    if second is not None:
+        parts[2:] = [second]
+    return parts
+
+
+def _require_within(side: int, sides: tuple[int, int]) -> None:
+    low, high = sides
+    require(low <= side <= high, f"side must be {low} to {high} pixels, got {side}")
