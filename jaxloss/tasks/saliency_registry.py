@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.tasks.mask_folders import MaskedImages, read_masks
-from jaxloss.tasks.options import read_options
+from jaxloss.tasks.options import read_options, require_usual
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.saliency import FEWEST, MODEL, SaliencyTask, saliency_task
 from jaxloss.tasks.scenes import SPLITS, SceneSettings, compose_scenes
@@ -46,12 +46,8 @@ def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
             data cannot be used, and why.
     """
     name, options = _read(text)
-    usual = TaskSettings()
-    for setting in _OTHERS:
-        require(
-            getattr(settings, setting) == getattr(usual, setting),
-            f"saliency:{name} takes no {setting}: that is for rows with a target",
-        )
+    asks = f"saliency:{name} asks which pixels are of an object"
+    require_usual(settings, _OTHERS, asks, "rows with a target")
     side = options.get("side", SIDE)
     if name == SCENES:
         parts = _composed(side, options.get("count", COUNT), settings)
@@ -61,7 +57,7 @@ def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
         f"saliency:{text}",
         [part.images for part in parts],
         [part.masks for part in parts],
-        model=MODEL if settings.model == usual.model else settings.model,
+        model=MODEL if settings.model == TaskSettings().model else settings.model,
         metric=settings.metric,
         direction=settings.metric_direction,
         task_loss=settings.task_loss,

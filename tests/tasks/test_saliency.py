@@ -176,7 +176,7 @@ def test_a_network_may_have_several_outputs_for_each_pixel():
         ("scenes:count=12", {"metric": "mae"}, "metric 'mae' is not for masks"),
         ("scenes:count=12", {"model": "mlp:10"}, r"expected \(2, 24, 24\), a logit for each pixel"),
         ("scenes:count=12", {"model": "fcn:8-x"}, "for instance 'fcn:50-50'"),
-        ("scenes:count=12", {"imbalance": 2.0}, "takes no imbalance"),
+        ("scenes:count=12", {"imbalance": 2.0}, "asks which pixels.*; imbalance is for rows"),
         ("scenes:count=12", {"task_loss": "giou"}, "giou cannot train a task of view masks"),
     ],
 )
