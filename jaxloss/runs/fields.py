@@ -2,71 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxloss.learning.compilation import steady_options
-from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
-from jaxloss.losses.learned import LearnedLoss
-from jaxloss.runs.comparison import comparison_key
 from jaxloss.runs.document import Block, Heading, Paragraph, Picture
 from jaxloss.runs.findings import Findings
 from jaxloss.runs.plots import LEARNED_COLOUR, TASK_COLOUR, draw
+from jaxloss.runs.solutions import Solutions, solved_tasks
 from jaxloss.tasks.pde import PDETask
 from jaxloss.tasks.task import Task
 
 
-class Solutions(NamedTuple):
-    """Values on the examples of the test split: points of an equation, or images.
-
-    Attributes:
-        reference: the targets: the reference solution, or masks.
-        usual: what a network trained under the task loss gives.
-        learned: what one trained under the learned loss gives, from the same start.
-    """
-
-    reference: Float[np.ndarray, "examples ..."]
-    usual: Float[np.ndarray, "examples ..."]
-    learned: Float[np.ndarray, "examples ..."]
-
-
-def solutions(
-    task: Task,
-    optimizer: BaseOptimizerSettings,
-    steps: int,
-    key: PRNGKeyArray,
-    learned: LearnedLoss,
-) -> Solutions:
-    """Trains a network under the task loss and one under a learned loss, and predicts with both."""
-
-    def solved(loss: ExampleLoss) -> Float[np.ndarray, "examples ..."]:
-        def of_key(key: PRNGKeyArray) -> Array:
-            variables, _ = train(key, task.model, optimizer, loss, task.train, steps)
-            return task.predictions(predict(task.model, variables, task.test.inputs))
-
-        return np.asarray(jax.jit(of_key, compiler_options=steady_options())(key))
-
-    return Solutions(np.asarray(task.test.targets), solved(task.task_loss), solved(learned))
-
-
 def solution_sections(findings: Findings, tasks: Sequence[Task], folder: Path) -> list[Block]:
     """Draws the solutions of the tasks that are equations; nothing where there are none."""
-    blocks, several = list[Block](), len(tasks) > 1
-    settings = findings.settings
-    for number, (task, comparison) in enumerate(zip(tasks, findings.comparisons, strict=False), 1):
-        if not isinstance(task, PDETask):
-            continue
-        key = jax.random.split(comparison_key(settings.seed), comparison.seeds)[0]
-        found = solutions(
-            task, settings.search.optimizer, comparison.steps, key, comparison.learned
-        )
-        path = folder / (f"solution-{number}.png" if several else "solution.png")
+    blocks = list[Block]()
+    for task, found, path, where in solved_tasks(findings, tasks, PDETask, folder, "solution"):
         solution_picture(path, task, found)
         meaning = f"Solution of {task.problem.title} and where each loss leaves it wrong"
-        where = f" ({task.name})" if several else ""
         blocks += [
             Heading(f"The solution{where}"),
             Paragraph(

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxloss.runs.comparison import comparison_key
 from jaxloss.runs.document import Block, Heading, Paragraph, Picture
-from jaxloss.runs.fields import Solutions, solutions
 from jaxloss.runs.findings import Findings
 from jaxloss.runs.plots import draw
+from jaxloss.runs.solutions import Solutions, solved_tasks
 from jaxloss.tasks.saliency import SaliencyTask
 from jaxloss.tasks.task import Task
 
@@ -22,18 +20,9 @@ _SHOWN = 4
 
 def mask_sections(findings: Findings, tasks: Sequence[Task], folder: Path) -> list[Block]:
     """Draws maps of the tasks that are of salient objects; nothing where there are none."""
-    blocks, several = list[Block](), len(tasks) > 1
-    settings = findings.settings
-    for number, (task, comparison) in enumerate(zip(tasks, findings.comparisons, strict=False), 1):
-        if not isinstance(task, SaliencyTask):
-            continue
-        key = jax.random.split(comparison_key(settings.seed), comparison.seeds)[0]
-        found = solutions(
-            task, settings.search.optimizer, comparison.steps, key, comparison.learned
-        )
-        path = folder / (f"maps-{number}.png" if several else "maps.png")
+    blocks = list[Block]()
+    for task, found, path, where in solved_tasks(findings, tasks, SaliencyTask, folder, "maps"):
         maps_picture(path, np.asarray(task.test.inputs), found)
-        where = f" ({task.name})" if several else ""
         blocks += [
             Heading(f"What the networks find{where}"),
             Paragraph(

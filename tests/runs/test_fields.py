@@ -10,8 +10,9 @@ from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses import LearnedLoss, zoo_form
 from jaxloss.runs.document import Block, Paragraph
 from jaxloss.runs.evaluation import learned_on
-from jaxloss.runs.fields import Solutions, solution_picture, solutions
+from jaxloss.runs.fields import solution_picture
 from jaxloss.runs.sections import paste_section
+from jaxloss.runs.solutions import Solutions, solutions
 from jaxloss.tasks import TaskSettings, load_task
 from jaxloss.tasks.pde import PDETask
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses import LearnedLoss, zoo_form
-from jaxloss.runs.fields import Solutions, solutions
 from jaxloss.runs.masks import maps_picture
+from jaxloss.runs.solutions import Solutions, solutions
 from jaxloss.tasks import TaskSettings, load_task
 
 DICE = LearnedLoss(zoo_form("dice", "masks"), (), "masks")
