@@ -30,8 +30,9 @@ Learns loss functions: a formula, evidence that it helps, and code to paste.
 LOSS is a loss.json of a run, a name of the zoo (huber:delta=0.5), or a formula ("abs(f - y)").
 TASK is a bundled data set (diabetes, breast_cancer, wine, digits), simulated boxes, a .csv,
 .parquet or .npz file with --target COLUMN, tfds:NAME, an equation pde:NAME, retrieval:TASK, which
-learns embeddings to search by, or objects to find in images, detection:scenes or detection:FOLDER;
-several joined by commas. A first look takes a minute:
+learns embeddings to search by, objects to find in images (detection:scenes, saliency:scenes, or a
+FOLDER of yours), or recorded decisions to learn a policy from, rl:NAME; several joined by commas.
+A first look takes a minute:
 
   jaxloss search --preset quick
 

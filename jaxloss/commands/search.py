@@ -27,10 +27,11 @@ class SearchArguments(Generic[_Method]):
     """
 
     task: Annotated[str, tyro.conf.Positional] = "diabetes"
-    """diabetes, breast_cancer, wine, digits or boxes; a .csv, .parquet or .npz file; tfds:NAME; or
+    """diabetes, breast_cancer, wine, digits or boxes; a .csv, .parquet or .npz file; tfds:NAME;
     pde:NAME (regression, advection, reaction_diffusion, burgers; pde:burgers:viscosity=0.01);
-    retrieval:TASK; detection:scenes or detection:FOLDER (also :branch=class);
-    several joined by commas for one loss that serves them all."""
+    retrieval:TASK; detection:scenes or detection:FOLDER (also :branch=class); saliency:scenes or
+    saliency:FOLDER; or rl:NAME (tabular, linear_mdp, cartpole); several joined by commas for one
+    loss that serves them all."""
     preset: Preset = "default"
     """Where the other settings start: a minute's look, an earnest search, or the paper's."""
     method: str = "evomal"
