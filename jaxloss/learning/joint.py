@@ -40,9 +40,18 @@ class JointTask:
 
     Attributes:
         base: the task itself.
+
+    Raises:
+        InvalidInputError: the task does not predict values that are scored by themselves.
     """
 
     base: Task
+
+    def __post_init__(self) -> None:
+        require(
+            self.base.view.name == "identity" and not isinstance(self.base, PlayedTask),
+            f"oal is for predicted values, scored as they are; {self.base.name} is not such a task",
+        )
 
     @property
     def name(self) -> str:
@@ -114,19 +123,6 @@ class JointTask:
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch ..."]:
         """What the metric takes."""
         return self.base.predictions(outputs[:, :-_OWN])
-
-
-def joint_task(task: Task) -> JointTask:
-    """Lets the network of a task hold the numbers of the online adaptive loss.
-
-    Raises:
-        InvalidInputError: the task does not predict values that are scored by themselves.
-    """
-    require(
-        task.view.name == "identity" and not isinstance(task, PlayedTask),
-        f"oal is for predicted values, scored as they are; {task.name} is not such a task",
-    )
-    return JointTask(task)
 
 
 def online_adaptive(

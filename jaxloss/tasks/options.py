@@ -1,9 +1,28 @@
 """Reads what a person asks of a task: options in its short text, and settings beside it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from jaxloss.errors import require, unknown_name
+from jaxloss.errors import InvalidInputError, require, unknown_name
+
+SCENES = "scenes"
+"""The generated problem of tasks on images."""
+
+ROW_SETTINGS = ("target", "kind", "data_dir", "outliers", "imbalance", "label_noise")
+"""Settings of tasks that are rows with a target, and that tasks on images refuse."""
+
+
+def require_scenes_or_folder(family: str, name: str) -> None:
+    """Refuses a name that is neither generated scenes nor a folder.
+
+    Raises:
+        InvalidInputError: says so.
+    """
+    if name != SCENES and "/" not in name and not Path(name).exists():
+        raise InvalidInputError(
+            f"{family}:{name}: there is no such folder; or did you mean {SCENES}?"
+        )
 
 
 def read_options(

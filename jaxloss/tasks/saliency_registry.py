@@ -1,20 +1,22 @@
 """Finds problems of salient objects by the short text that a person writes for them."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxloss.errors import InvalidInputError, require
+from jaxloss.errors import require
 from jaxloss.tasks.mask_folders import MaskedImages, read_masks
-from jaxloss.tasks.options import read_options, require_usual
+from jaxloss.tasks.options import (
+    ROW_SETTINGS,
+    SCENES,
+    read_options,
+    require_scenes_or_folder,
+    require_usual,
+)
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.saliency import FEWEST, MODEL, SaliencyTask, saliency_task
 from jaxloss.tasks.scenes import SPLITS, SceneSettings, compose_scenes
 from jaxloss.tasks.splitting import split_rows
-
-SCENES = "scenes"
-"""The generated problem."""
 
 COUNT = 50
 """Generated scenes of all splits together (*assumed*): few, so that a search takes minutes."""
@@ -27,9 +29,6 @@ SIDES = (16, 224)
 
 SCENE_SIDES = (16, 96)
 """The same of scenes, whose smallest objects would else be dots."""
-
-_OTHERS = ("target", "kind", "data_dir", "outliers", "imbalance", "label_noise")
-"""Settings of tasks that are rows with a target."""
 
 
 def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
@@ -47,7 +46,7 @@ def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
     """
     name, options = _read(text)
     asks = f"saliency:{name} asks which pixels are of an object"
-    require_usual(settings, _OTHERS, asks, "rows with a target")
+    require_usual(settings, ROW_SETTINGS, asks, "rows with a target")
     side = options.get("side", SIDE)
     if name == SCENES:
         parts = _composed(side, options.get("count", COUNT), settings)
@@ -66,10 +65,7 @@ def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
 
 def _read(text: str) -> tuple[str, dict[str, Any]]:
     name, *words = text.split(":")
-    if name != SCENES and "/" not in name and not Path(name).exists():
-        raise InvalidInputError(
-            f"saliency:{name}: there is no such folder; or did you mean {SCENES}?"
-        )
+    require_scenes_or_folder("saliency", name)
     known = ("side", "count") if name == SCENES else ("side",)
     return name, read_options(f"saliency:{name}", words, known, known)
 

@@ -10,7 +10,7 @@ from scipy.special import kv
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings, train
-from jaxloss.learning.joint import JointTask, joint_task, online_adaptive, trained_shape
+from jaxloss.learning.joint import JointTask, online_adaptive, trained_shape
 from jaxloss.losses.adaptive import shape_and_scale, start_parameters
 from jaxloss.losses.zoo.adaptive import barron_likelihood, log_partition
 from jaxloss.tasks import SupervisedTask, Task, TaskSettings, load_task, supervised_task
@@ -44,7 +44,7 @@ def noise(heavy: bool) -> SupervisedTask:
 def test_tasks_whose_score_is_not_of_values_are_refused(name: str):
     task = load_task(name, TaskSettings(model="linear"))
     with pytest.raises(InvalidInputError, match=f"oal is for predicted values.*; {name}"):
-        joint_task(task)
+        JointTask(task)
 
 
 def test_it_hides_its_numbers_from_score_and_task_loss():

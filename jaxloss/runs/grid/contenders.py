@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import ExampleLoss
-from jaxloss.learning.joint import joint_task, online_adaptive
+from jaxloss.learning.joint import JointTask, online_adaptive
 from jaxloss.losses import zoo
 from jaxloss.losses.tunable import TunableLoss, fixed
 from jaxloss.losses.zoo.tunable import tunable
@@ -55,8 +55,7 @@ def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
             own = widened(settings.search(row.name), settings.budget)
             return Searching(method_named(row.name).make(task, own), own)
         if row.name == JOINT:
-            joint = joint_task(task)
-            return HandMade(online_adaptive, fixed(online_adaptive), joint)
+            return HandMade(online_adaptive, fixed(online_adaptive), JointTask(task))
         (entry, parameters), view = zoo.read(row.name), task.view.name
         loss = zoo.as_task_loss(entry, view, **parameters)
         return HandMade(loss, tunable(entry, view, **parameters), task)

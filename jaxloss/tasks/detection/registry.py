@@ -1,21 +1,23 @@
 """Finds problems of detection by the short text that a person writes for them."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxloss.errors import InvalidInputError, require
+from jaxloss.errors import require
 from jaxloss.tasks.detection.cells import Annotations
 from jaxloss.tasks.detection.coco import LabelledImages, read_coco
 from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
-from jaxloss.tasks.options import read_options, require_usual
+from jaxloss.tasks.options import (
+    ROW_SETTINGS,
+    SCENES,
+    read_options,
+    require_scenes_or_folder,
+    require_usual,
+)
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, SceneSettings, compose_scenes
 from jaxloss.tasks.splitting import split_rows
-
-SCENES = "scenes"
-"""The generated problem."""
 
 COUNT = 160
 """Generated images of all splits together (*assumed*)."""
@@ -30,9 +32,6 @@ few thousand parameters."""
 
 _NUMBERS = ("side", "stride")
 _OPTIONS = (*_NUMBERS, "branch", "class_loss", "box_loss")
-
-_OTHERS = ("target", "kind", "data_dir", "outliers", "imbalance", "label_noise")
-"""Settings of tasks that are rows with a target."""
 
 
 def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
@@ -50,7 +49,7 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
     """
     name, count, options = _read(text)
     task = f"detection:{name} finds objects in images"
-    require_usual(settings, _OTHERS, task, "rows with a target")
+    require_usual(settings, ROW_SETTINGS, task, "rows with a target")
     own = DetectionSettings(**options)
     if name == SCENES:
         parts, classes = _composed(own.side, count, settings), tuple(SILHOUETTES)
@@ -71,10 +70,7 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
 
 def _read(text: str) -> tuple[str, int, dict[str, Any]]:
     name, *words = text.split(":")
-    if name != SCENES and "/" not in name and not Path(name).exists():
-        raise InvalidInputError(
-            f"detection:{name}: there is no such folder; or did you mean {SCENES}?"
-        )
+    require_scenes_or_folder("detection", name)
     known = _OPTIONS if name != SCENES else ("count", *_OPTIONS)
     options = read_options(f"detection:{name}", words, known, ("count", *_NUMBERS))
     return name, options.pop("count", COUNT), options
