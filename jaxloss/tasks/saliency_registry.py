@@ -15,7 +15,7 @@ from jaxloss.tasks.options import (
 )
 from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.saliency import FEWEST, MODEL, SaliencyTask, saliency_task
-from jaxloss.tasks.scenes import SPLITS, SceneSettings, compose_scenes
+from jaxloss.tasks.scenes import SceneSettings, compose_splits
 from jaxloss.tasks.splitting import split_rows
 
 COUNT = 50
@@ -71,20 +71,10 @@ def _read(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImages]:
-    """Composes scenes, each split from its own strip of the photographs."""
-    chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
     _require_within(side, SCENE_SIDES)
-    looks, parts = SceneSettings(side=side), list[MaskedImages]()
-    for split, chance in zip(SPLITS, chances, strict=True):
-        share = round(count * chance)
-        require(
-            share >= FEWEST,
-            f"count={count} leaves {share} scene(s) to the {split} split; at least {FEWEST} are "
-            "needed",
-        )
-        scenes = compose_scenes(settings.split_seed, share, split, looks)
-        parts.append(MaskedImages(scenes.images, scenes.masks.astype(np.float32)))
-    return parts
+    looks = SceneSettings(side=side)
+    parts = compose_splits(count, settings.split_settings(), looks, FEWEST)
+    return [MaskedImages(scenes.images, scenes.masks.astype(np.float32)) for scenes in parts]
 
 
 def _recorded(path: str, side: int, settings: TaskSettings) -> list[MaskedImages]:

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from jaxloss.errors import require
 from jaxloss.tasks.detection.cells import Annotations
 from jaxloss.tasks.detection.coco import LabelledImages, read_coco
 from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
@@ -16,7 +15,7 @@ from jaxloss.tasks.options import (
     require_usual,
 )
 from jaxloss.tasks.registry import TaskSettings
-from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, SceneSettings, compose_scenes
+from jaxloss.tasks.scenes import SILHOUETTES, SceneSettings, compose_splits
 from jaxloss.tasks.splitting import split_rows
 
 COUNT = 160
@@ -77,16 +76,11 @@ def _read(text: str) -> tuple[str, int, dict[str, Any]]:
 
 
 def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledImages]:
-    """Composes scenes, each split from its own strip of the photographs."""
-    chances = settings.train_fraction, settings.valid_fraction, settings.test_fraction
     looks = SceneSettings(side=side, radii=RADII, tint=TINT)
-    parts = list[LabelledImages]()
-    for split, chance in zip(SPLITS, chances, strict=True):
-        share = round(count * chance)
-        require(share >= 1, f"count={count} leaves no image to the {split} split")
-        scenes = compose_scenes(settings.split_seed, share, split, looks)
-        parts.append(LabelledImages(scenes.images, Annotations(scenes.classes, scenes.boxes)))
-    return parts
+    return [
+        LabelledImages(scenes.images, Annotations(scenes.classes, scenes.boxes))
+        for scenes in compose_splits(count, settings.split_settings(), looks)
+    ]
 
 
 def _recorded(

@@ -3,6 +3,7 @@
 from jaxloss.tasks.scenes.compose import Scenes, SceneSettings, compose_scenes
 from jaxloss.tasks.scenes.photographs import SPLITS, photographs
 from jaxloss.tasks.scenes.silhouettes import SILHOUETTES
+from jaxloss.tasks.scenes.splits import compose_splits
 
 __all__ = [
     "SILHOUETTES",
@@ -10,5 +11,6 @@ __all__ = [
     "SceneSettings",
     "Scenes",
     "compose_scenes",
+    "compose_splits",
     "photographs",
 ]

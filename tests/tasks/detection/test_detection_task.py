@@ -258,7 +258,7 @@ def _corners(outputs: Any, targets: Any) -> list[Any]:
         ("scenes:box_loss=focal", "focal cannot train a task of view cell_boxes"),
         ("scenes:class_loss=focl", "nearest first: focal"),
         ("scenes:count=4", "is empty in the"),
-        ("scenes:count=0", "count=0 leaves no image to the train split"),
+        ("scenes:count=0", r"count=0 leaves 0 scene\(s\) to the train split; at least 1"),
         ("scenes:side=32:side=48", "gives 'side' twice"),
         ("scene", "no such folder; or did you mean scenes"),
     ],

@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.tasks.scenes import SILHOUETTES, SPLITS, SceneSettings, compose_scenes, photographs
+from jaxloss.tasks.scenes import (
+    SILHOUETTES,
+    SPLITS,
+    SceneSettings,
+    compose_scenes,
+    compose_splits,
+    photographs,
+)
+from jaxloss.tasks.splitting import SplitSettings
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +58,17 @@ def test_a_longer_series_starts_with_the_shorter_one(scenes):
         np.testing.assert_array_equal(long[:7], short)
     other = compose_scenes(1, 7, "train", SceneSettings(side=24, objects=(1, 3)))
     assert not np.array_equal(other.images, shorter.images)
+
+
+def test_each_split_has_its_share_of_scenes_from_its_own_strip():
+    looks, division = SceneSettings(side=24), SplitSettings(0.5, 0.2, 0.3, seed=3)
+    parts = compose_splits(10, division, looks)
+    assert [len(part.images) for part in parts] == [5, 2, 3]
+    for split, part in zip(SPLITS, parts, strict=True):
+        same = compose_scenes(3, len(part.images), split, looks)
+        np.testing.assert_array_equal(part.images, same.images)
+    with pytest.raises(InvalidInputError, match=r"leaves 2 scene\(s\) to the valid split"):
+        compose_splits(10, division, looks, fewest=3)
 
 
 def test_splits_share_no_pixel_of_a_photograph():
