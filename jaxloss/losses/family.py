@@ -13,7 +13,10 @@ class LossFamily(NamedTuple):
         init: ``(key) -> loss_params``.
         apply: ``(loss_params, *variables) -> values``: elementwise on variables of one common
             shape, unreduced; predictions come before targets.
+        averages: whether an example's value is the mean over its elements; else they are reduced
+            as the view says.
     """
 
     init: Callable[[PRNGKeyArray], PyTree]
     apply: Callable[..., Float[Array, "..."]]
+    averages: bool = False

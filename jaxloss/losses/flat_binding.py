@@ -22,7 +22,7 @@ def family_binding(form: Form, view: View) -> Binding:
     def bind(parameters: Float[Array, " parameters"]) -> BoundLoss:
         def loss(outputs: Array, targets: Array) -> Array:
             values = family.apply(parameters, *view.see(outputs, targets))
-            return view.per_example(values, outputs, targets)
+            return view.per_example(values, outputs, targets, family.averages)
 
         return loss
 

@@ -74,10 +74,10 @@ def evaluate_family(
     outputs: Float[Array, "batch ..."],
     targets: Array,
 ) -> Float[Array, " batch"]:
-    """Computes a family on what the view shows, summed over each example's elements."""
+    """Computes a family on what the view shows, one value for each example."""
     seen = view.see(outputs, targets)
     values = family.apply(jnp.asarray(parameters, seen[0].dtype), *seen)
-    return view.per_example(values, outputs, targets)
+    return view.per_example(values, outputs, targets, family.averages)
 
 
 def rounded_formula(form: Form, parameters: tuple[float, ...], digits: int) -> Expression:

@@ -51,6 +51,8 @@ class NetworkForm:
         activation: ``relu`` or ``smooth_leaky_relu``, between the layers.
         output: ``softplus``, ``relu`` or ``identity``, after the last.
         variables: the inputs, predictions before targets.
+        averages: whether the value of an example is the mean over its outputs; else it is their
+            sum, or what the view makes of them.
     """
 
     widths: tuple[int, ...] = (50, 50)
@@ -58,6 +60,7 @@ class NetworkForm:
     activation: str = "relu"
     output: str = "softplus"
     variables: tuple[str, ...] = ("f", "y")
+    averages: bool = False
     kind: ClassVar[str] = "network"
 
     def __post_init__(self) -> None:
@@ -66,7 +69,8 @@ class NetworkForm:
             and all(type(width) is int and 1 <= width <= WIDEST for width in self.widths),
             f"widths: {self.widths}; expected 1 to {MOST_LAYERS} whole numbers from 1 to {WIDEST}",
         )
-        require(type(self.biases) is bool, f"biases: {self.biases!r}; expected true or false")
+        for name, value in (("biases", self.biases), ("averages", self.averages)):
+            require(type(value) is bool, f"{name}: {value!r}; expected true or false")
         if self.activation not in ACTIVATIONS:
             raise unknown_name("activation", self.activation, ACTIVATIONS)
         if self.output not in OUTPUTS:
@@ -104,7 +108,7 @@ class NetworkForm:
         ``init`` draws weights from N(0, 2 / inputs of the layer), after
         https://arxiv.org/abs/1502.01852, and sets biases to 0.
         """
-        return LossFamily(self._init, self._apply)
+        return LossFamily(self._init, self._apply, self.averages)
 
     def _init(self, key: PRNGKeyArray) -> Float[Array, " parameters"]:
         # Each weight's spread stands where the weight will.
@@ -137,7 +141,7 @@ class NetworkForm:
     def evaluate(
         self, parameters: tuple[float, ...], view: View, outputs: Array, targets: Array
     ) -> Array:
-        """Computes the network on what the view shows, summed over each example's elements."""
+        """Computes the network on what the view shows, one value for each example."""
         return evaluate_family(self.family(), parameters, view, outputs, targets)
 
     def expression(self, parameters: tuple[float, ...]) -> Expression:
@@ -150,9 +154,10 @@ class NetworkForm:
         del parameters, digits
         widths = "-".join(map(str, self.all_widths))
         kind = "weights and biases" if self.biases else "weights"
+        mean = ", mean over outputs" if self.averages else ""
         return (
-            f"network {widths} of {', '.join(self.variables)}, {self.activation}, {self.output}; "
-            f"{self.parameter_count} {kind}"
+            f"network {widths} of {', '.join(self.variables)}, {self.activation}, {self.output}"
+            f"{mean}; {self.parameter_count} {kind}"
         )
 
     def as_data(self) -> dict[str, Any]:
@@ -163,18 +168,21 @@ class NetworkForm:
             "activation": self.activation,
             "output": self.output,
             "variables": list(self.variables),
+            "averages": self.averages,
         }
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "NetworkForm":
         """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
-        require_keys(cls.kind, data, {"widths", "biases", "activation", "output", "variables"})
+        keys = {"widths", "biases", "activation", "output", "variables", "averages"}
+        require_keys(cls.kind, data, keys)
         widths, activation, output = data["widths"], data["activation"], data["output"]
         require(
             isinstance(widths, list) and isinstance(activation, str) and isinstance(output, str),
             "a network is described by a list of widths and the names of its activations",
         )
-        return cls(tuple(widths), data["biases"], activation, output, variables_from_data(data))
+        variables = variables_from_data(data)
+        return cls(tuple(widths), data["biases"], activation, output, variables, data["averages"])
 
 
 def ml3_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
@@ -191,8 +199,9 @@ def pinn_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
 
 
 def adalfl_network(variables: tuple[str, ...] = ("f", "y")) -> NetworkForm:
-    """Makes AdaLFL's network: 2–40–40–1 with smooth leaky ReLU (the paper).
+    """Makes AdaLFL's network: 2–40–40–1 with smooth leaky ReLU, mean over outputs (the paper).
 
     No biases and the softplus output are *assumed*, as ML³ has them.
     """
-    return NetworkForm((40, 40), activation="smooth_leaky_relu", variables=variables)
+    activation = "smooth_leaky_relu"
+    return NetworkForm((40, 40), activation=activation, variables=variables, averages=True)

@@ -7,6 +7,7 @@ arrangement is a `View`, found by its name so that a saved loss can say which on
 with.
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -51,8 +52,19 @@ class View(NamedTuple):
         values: Float[Array, "batch ..."],
         outputs: Float[Array, "batch ..."],
         targets: Num[Array, "batch ..."],
+        averages: bool = False,
     ) -> Float[Array, " batch"]:
-        """Sums the values of an example's elements, perhaps weighted, or averages them."""
+        """Sums the values of an example's elements, perhaps weighted, or averages them.
+
+        Args:
+            values: one for each element.
+            outputs: what the view saw.
+            targets: likewise.
+            averages: whether the loss is a mean over elements in every view.
+        """
+        if averages and not self.averages:
+            total = self.per_example(values, outputs, targets)
+            return total / max(math.prod(values.shape[1:]), 1)
         if self.averages:
             return jnp.mean(values, axis=tuple(range(1, values.ndim)))
         if self.weigh is None:

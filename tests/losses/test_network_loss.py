@@ -8,7 +8,9 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses import LearnedLoss, NetworkForm, OnlineForm, adalfl_network, ml3_network
+from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.network_parts import LEAK, SMOOTHNESS, smooth_leaky_relu
+from jaxloss.losses.views import view_named
 
 F, Y = np.random.default_rng(0).normal(0.0, 2.0, (2, 5, 3)).astype(np.float32)
 SMALL = NetworkForm((3, 2), biases=True, activation="smooth_leaky_relu")
@@ -107,7 +109,7 @@ def test_derivatives_are_finite_on_hostile_inputs(form: NetworkForm):
     assert np.any(mixed != 0)
 
 
-FORMS = (SMALL, NetworkForm((3,), output="identity"), replace(SMALL, output="relu"))
+FORMS = (SMALL, replace(SMALL, averages=True), replace(SMALL, output="relu"))
 
 
 @pytest.mark.parametrize("form", [*FORMS, OnlineForm(SMALL, 1e-3)], ids=str)
@@ -122,7 +124,9 @@ def test_it_reads_back_from_its_text_exactly(form: NetworkForm | OnlineForm):
 
 def test_it_says_that_it_is_no_formula():
     loss = LearnedLoss(adalfl_network(), (0.5,) * 1720, "identity")
-    words = "network 2-40-40-1 of f, y, smooth_leaky_relu, softplus; 1720 weights"
+    words = (
+        "network 2-40-40-1 of f, y, smooth_leaky_relu, softplus, mean over outputs; 1720 weights"
+    )
     assert (loss.formula(), str(loss), loss.is_symbolic) == (words, words, False)
     assert loss.latex() == rf"\text{{{words}}}".replace("_", r"\_")
     for ask in (loss.sympy, lambda: loss.expression):
@@ -132,6 +136,19 @@ def test_it_says_that_it_is_no_formula():
     assert online.formula().endswith(
         "; 20 weights and biases, adapting in training with learning rate 1e-05"
     )
+
+
+@pytest.mark.parametrize("wrap", [lambda form: form, OnlineForm], ids=["fixed", "online"])
+def test_adalfls_value_is_the_mean_over_outputs_where_ml3s_is_their_sum(wrap: Any):
+    numbers = tuple(np.asarray(drawn(SMALL)).tolist())
+    summed = LearnedLoss(wrap(SMALL), numbers, "identity")
+    averaged = LearnedLoss(wrap(replace(SMALL, averages=True)), numbers, "identity")
+    np.testing.assert_allclose(3 * averaged(F, Y), summed(F, Y), rtol=1e-6)
+    np.testing.assert_allclose(averaged(F[:, 0], Y[:, 0]), summed(F[:, 0], Y[:, 0]))
+    bound = family_binding(averaged.form, view_named("identity"))(jnp.asarray(numbers))
+    np.testing.assert_allclose(bound(jnp.asarray(F), jnp.asarray(Y)), averaged(F, Y), rtol=1e-6)
+    assert adalfl_network().averages
+    assert not ml3_network().averages
 
 
 def test_an_online_loss_is_the_one_of_its_start():
@@ -154,6 +171,7 @@ def test_an_online_loss_is_the_one_of_its_start():
         ({"widths": [True]}, "whole numbers"),
         ({"widths": [1] * 9}, "1 to 8 whole numbers"),
         ({"biases": 1}, "biases: 1; expected true or false"),
+        ({"averages": 0}, "averages: 0; expected true or false"),
         ({"activation": "rely"}, "unknown activation 'rely'; valid, nearest first: relu"),
         ({"activation": None}, "names of its activations"),
         ({"output": "softmax"}, "unknown output activation 'softmax'; .* softplus"),

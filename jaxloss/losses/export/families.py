@@ -28,12 +28,14 @@ class Body(NamedTuple):
         constants: arrays that the lines name.
         primitives: names of the primitives that the lines compute.
         notes: how the values differ from the loss's, beside what its primitives' notes say.
+        averages: whether values are averaged over each example, whatever the view does.
     """
 
     lines: str
     constants: str = ""
     primitives: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    averages: bool = False
 
 
 ONLINE = (
@@ -83,7 +85,7 @@ def _network(
 ) -> Body:
     _require_as_many(form.variables, variables)
     constants, lines = network_lines(form, parameters, variables, library)
-    return Body(seen + lines, constants)
+    return Body(seen + lines, constants, averages=form.averages)
 
 
 def _zoo(loss: LearnedLoss, form: ZooForm, library: Library, seen: str) -> Body:

@@ -35,7 +35,7 @@ def source_for(loss: LearnedLoss, library: Library) -> Export:
     """
     written = body(loss, library)
     notes = (*notes_on(written.primitives, _TARGETS[library]), *written.notes)
-    function = _function(loss, spelled(written.lines, library))
+    function = _function(loss, spelled(written.lines, library), written.averages)
     helpers = needed(function, HELPERS[library], library)
     code = "\n".join([written.constants, *helpers, function])
     paragraphs = [_comment(loss, library, written, notes), *_imports(code), written.constants]
@@ -44,10 +44,10 @@ def source_for(loss: LearnedLoss, library: Library) -> Export:
     return Export(module + "\n", notes)
 
 
-def _function(loss: LearnedLoss, lines: str) -> str:
+def _function(loss: LearnedLoss, lines: str, averages: bool) -> str:
     source = view_source(loss.view)
     flat = "values.reshape(values.shape[0], -1)"
-    reduced = f"{flat}.mean(1)" if source.averages else f"{flat}.sum(1)"
+    reduced = f"{flat}.mean(1)" if averages or source.averages else f"{flat}.sum(1)"
     returned = "values" if source.per_example else reduced
     docstring = [
         '"""Computes the loss of each example; train on the mean.',
@@ -102,7 +102,9 @@ def _comment(loss: LearnedLoss, library: Library, written: Body, notes: tuple[st
         maker = "written by hand" if by_hand else "learned by jaxloss"
         origin = "" if by_hand else ", ".join(f"{key} {value}" for key, value in loss.origin)
         blocks.insert(0, f"A loss {maker}, for {_PEOPLE[library]}.")
-        blocks += [f"Here {view_source(loss.view).meaning}.", *words]
+        meaning = view_source(loss.view).meaning
+        meaning = meaning.replace("summed", "averaged") if written.averages else meaning
+        blocks += [f"Here {meaning}.", *words]
         blocks += [f"Origin: {origin}."] if origin else []
         blocks += [_SCALED] if origin and loss.view == "identity" else []
     blocks += [f"differs: {note}" for note in notes]

@@ -142,6 +142,7 @@ def _families() -> list[Case]:
         _drawn(small, "softmax"),
         _drawn(NetworkForm((3,), output="relu", variables=("x", "y")), "logits"),
         _drawn(NetworkForm((3,), output="identity"), "sigmoid"),
+        _drawn(NetworkForm((3,), averages=True), "softmax"),
         _drawn(AdaptiveForm(), "identity"),
         _drawn(AdaptiveForm(), "softmax", -9.0, 3.0),
         _drawn(OnlineForm(small), "sigmoid"),
