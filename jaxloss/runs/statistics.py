@@ -11,6 +11,9 @@ from jaxloss.errors import require
 SIGNIFICANCE = 0.05
 """The p below which a difference is called one."""
 
+_ROUNDING = 1e-6
+"""Relative error of metrics computed in single precision (*assumed*)."""
+
 
 class Paired(NamedTuple):
     """How a learned loss compares with the task loss, seed by seed, in the metric's direction.
@@ -22,7 +25,8 @@ class Paired(NamedTuple):
         difference: mean of learned minus task values; NaN if fewer than two seeds can be compared.
         low: lower end of its 95 % confidence interval (Student's t).
         high: upper end.
-        p: of the paired t-test, two-sided; 1 if there is no difference at all.
+        p: of the paired t-test, two-sided; 1 if there is no difference at all, and of the sign test
+            if all differences are equal.
         wins: seeds at which the learned loss is better.
         losses: seeds at which the task loss is better.
         ties: the other seeds.
@@ -67,7 +71,8 @@ def paired(
     wins, losses = int(np.sum(gains[0] > gains[1])), int(np.sum(gains[0] < gains[1]))
     both = np.isfinite(learned_values) & np.isfinite(task_values)
     differences = learned_values[both] - task_values[both]
-    difference, low, high, p = _t_test(differences)
+    largest = np.max(np.abs([learned_values[both], task_values[both]]), initial=0.0)
+    difference, low, high, p = _t_test(differences, _ROUNDING * float(largest))
     better = direction * difference > 0 if differences.size >= 2 else wins > losses
     ahead = learned_values if better else task_values
     return Paired(
@@ -83,15 +88,18 @@ def paired(
     )
 
 
-def _t_test(differences: Float[np.ndarray, " pairs"]) -> tuple[float, float, float, float]:
-    """Returns mean, the ends of its 95 % interval and p."""
+def _t_test(
+    differences: Float[np.ndarray, " pairs"], rounding: float
+) -> tuple[float, float, float, float]:
+    """Returns mean, the ends of its 95 % interval and p; smaller spreads than rounding are none."""
     if differences.size < 2:
         return math.nan, math.nan, math.nan, math.nan
     mean = float(np.mean(differences))
-    # Equal differences have no spread to test against: none at all means no evidence, and any
-    # other number that comes out alike from every seed is as certain as it gets.
-    if np.ptp(differences) == 0:
-        return mean, mean, mean, 1.0 if mean == 0 else 0.0
+    # Differences that are equal up to rounding have no spread to test against. Of n of them, all
+    # signs agree with a chance of 2^(1 - n): the exact sign test has the word.
+    if np.ptp(differences) <= rounding:
+        p = 1.0 if abs(mean) <= rounding else 2.0 ** (1 - differences.size)
+        return mean, mean, mean, p
     # scipy.stats takes most of a second to import.
     from scipy import stats
 
@@ -104,7 +112,7 @@ def _t_test(differences: Float[np.ndarray, " pairs"]) -> tuple[float, float, flo
 
 
 class Summary(NamedTuple):
-    """Mean and standard deviation over seeds (n - 1); NaN if any seed failed."""
+    """Mean and standard deviation (n - 1) over the seeds that did not fail; NaN without enough."""
 
     mean: float
     deviation: float

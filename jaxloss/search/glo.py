@@ -40,14 +40,22 @@ class GLOSettings(GeneticSettings):
     """Generations that look for a tree (*assumed*)."""
     strategy: str = "cma_es"
     """Which of evosax's strategies tunes the coefficients."""
+    tree_steps: int | None = None
+    """Inner training steps after which no further generation looks for a tree, so that a budget
+    leaves something for the coefficients; without it all of ``generations`` do."""
     coefficient_generations: int = 25
-    """Generations that tune coefficients, after those that look for a tree (*assumed*)."""
+    """Generations that tune coefficients, after those that look for a tree (*assumed*); they have
+    those too that ``tree_steps`` spares."""
     sigma: float = 0.5
     """Initial step size around coefficients of 1 (*assumed*)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.sigma > 0, f"sigma must be above 0, got {self.sigma}")
+        require(
+            self.tree_steps is None or self.tree_steps >= 1,
+            f"tree_steps must be 1 or more, or none, got {self.tree_steps}",
+        )
         require(
             self.coefficient_generations >= 0,
             f"coefficient_generations must be 0 or more, got {self.coefficient_generations}",
@@ -59,6 +67,7 @@ class GLOState(NamedTuple):
 
     Attributes:
         trees: of the search for a tree.
+        taken: inner training steps of the generations that looked for a tree.
         tuned: how many generations have tuned coefficients.
         tree: the genome whose coefficients are tuned; padding before it is chosen.
         strategy: the strategy's own state, in the shapes of the largest tree.
@@ -66,6 +75,7 @@ class GLOState(NamedTuple):
     """
 
     trees: EvolutionState
+    taken: Int[np.ndarray, ""]
     tuned: Int[np.ndarray, ""]
     tree: Int[np.ndarray, " capacity"]
     strategy: PyTree
@@ -103,6 +113,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
         return GLOState(
             trees.init(key),
             np.array(0, np.int32),
+            np.array(0, np.int32),
             np.full(alphabet.capacity, -1, np.int32),
             on_host(strategy),
             empty_hall(settings.trial.finalists, edges),
@@ -113,12 +124,17 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
             int(state.trees.generation) + int(state.tuned) < steps,
             f"the search has gone through its {steps} generations",
         )
-        if int(state.trees.generation) < settings.generations:
+        if looks_for_tree(state):
             grown, info = trees.step(state.trees)
-            return state._replace(trees=grown), info
+            taken = np.array(state.taken + info.training_steps, np.int32)
+            return state._replace(trees=grown, taken=taken), info
         if state.tuned == 0:
             state = with_tree(state)
         return tune(state) if state.tree[0] >= 0 else skip(state)
+
+    def looks_for_tree(state: GLOState) -> bool:
+        spent = settings.tree_steps is not None and int(state.taken) >= settings.tree_steps
+        return state.tuned == 0 and int(state.trees.generation) < settings.generations and not spent
 
     def with_tree(state: GLOState) -> GLOState:
         """Chooses the fittest tree; stays without one where none survived."""
@@ -132,7 +148,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
         return state._replace(tree=table.genomes[row], strategy=on_host(strategy))
 
     def skip(state: GLOState) -> tuple[GLOState, Info]:
-        number = settings.generations + int(state.tuned)
+        number = int(state.trees.generation) + int(state.tuned)
         state = state._replace(tuned=np.array(state.tuned + 1, np.int32))
         return state, Info(number, np.inf, None, 0, 0, {}, 0)
 
@@ -158,7 +174,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
     def report(state: GLOState, verdicts: FlatVerdicts) -> Info:
         entries = front(state)
         best = min(entries, key=lambda entry: entry.fitness)
-        number = settings.generations + int(state.tuned) - 1
+        number = int(state.trees.generation) + int(state.tuned) - 1
         info = generation_info(number, state.hall, [best.loss], verdicts)
         return info._replace(best_fitness=best.fitness)
 

@@ -38,6 +38,18 @@ def test_equal_values_are_no_difference() -> None:
     assert not found.clear
 
 
+def test_equal_differences_are_as_sure_as_their_signs() -> None:
+    few, many = (np.full(count, 0.25, np.float32) for count in (2, 10))
+    found = paired(few, few + np.float32(1 / 72), higher_is_better=False)
+    assert found.p == 0.5
+    assert not found.clear
+    # Rounding is no spread.
+    shifted = many + np.float32(1 / 72) + np.array([0, 3e-8] * 5, np.float32)
+    found = paired(many, shifted, higher_is_better=False)
+    assert found.p == pytest.approx(2 / 2**10)
+    assert found.clear
+
+
 def test_a_failed_training_never_wins() -> None:
     task = np.array([1.0, 1.1, 0.9, 1.0])
     learned = np.array([0.1, 0.3, 0.1, np.nan])

@@ -128,6 +128,21 @@ def test_where_no_tree_survives_the_task_loss_is_handed_over():
     assert course.search.best(course.states[-1]).form == ZooForm("mse", "identity")
 
 
+def test_steps_that_are_spent_end_the_search_for_a_tree():
+    # A generation trains with at most 8 new trees, 25 steps each.
+    course = run({**SETTINGS, "generations": 6, "coefficient_generations": 1, "tree_steps": 201})
+    looked = [int(state.trees.generation) for state in course.states[1:]]
+    trees = looked[-1]
+    assert 2 <= trees < 6
+    assert looked == [*range(1, trees + 1), *[trees] * (7 - trees)]
+    taken = np.cumsum([info.training_steps for info in course.infos[:trees]])
+    assert taken[-2] < 201 <= taken[-1]
+    assert [int(state.taken) for state in course.states[1 : trees + 1]] == list(taken)
+    # What was spared goes to the coefficients.
+    assert int(course.states[-1].tuned) == 7 - trees
+    assert [info.generation for info in course.infos] == list(range(7))
+
+
 def test_without_generations_for_coefficients_a_tree_is_all():
     search = glo(line(), GLOSettings(**{**SETTINGS, "coefficient_generations": 0}))
     assert search.steps == SETTINGS["generations"]
@@ -137,6 +152,7 @@ def test_without_generations_for_coefficients_a_tree_is_all():
     ("settings", "message"),
     [
         ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),
+        ({"tree_steps": 0}, "tree_steps must be 1 or more, or none, got 0"),
         ({"coefficient_generations": -1}, "coefficient_generations must be 0 or more, got -1"),
     ],
 )

@@ -1,8 +1,9 @@
 """What each cell of a comparison may spend."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from jaxloss.errors import require
+from jaxloss.search.glo import GLOSettings
 from jaxloss.search.meta_training import MetaSettings
 from jaxloss.search.registry import Preset
 from jaxloss.search.settings import MethodSettings, PopulationSettings
@@ -62,15 +63,16 @@ BUDGETS: dict[Preset, GridBudget] = {
 
 
 def widened(settings: MethodSettings, budget: GridBudget) -> MethodSettings:
-    """Gives a search more generations, so that its budget ends it and not its own count.
+    """Fits a search to its budget, so that this ends it and not its own count of generations.
 
     Filters spare cheap methods most trainings, and their usual generations would leave much of the
-    budget. Methods whose generations are parts of one procedure keep them: those that tune by
-    meta-gradients, and those with a second stage that would never be reached.
+    budget: they get more. GLO's two stages get half of it each, where the first would else take
+    all. Methods that tune by meta-gradients keep their generations, parts of one procedure.
     """
-    staged = any(one.name == "coefficient_generations" for one in fields(settings))
-    if budget.search_steps is None or staged or isinstance(settings, MetaSettings):
+    if budget.search_steps is None or isinstance(settings, MetaSettings):
         return settings
+    if isinstance(settings, GLOSettings):
+        return replace(settings, tree_steps=max(budget.search_steps // 2, 1))
     if not isinstance(settings, PopulationSettings):
         return settings
     return replace(settings, generations=WIDER * settings.generations)

@@ -3,12 +3,17 @@
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from jaxloss.losses.tunable import ParameterRange
+from jaxloss.runs.grid.budget import GridBudget
+from jaxloss.runs.grid.evaluating import tuning_settings
 from jaxloss.runs.grid.problems import ProblemSpec
 
-REVISION = 1
-"""Raised when an algorithm changes, so that what it brought before is not taken for the present."""
+REVISION = 2
+"""Raised when an algorithm changes and its settings do not say so, so that what it brought before
+is not taken for the present."""
 
 Identity = dict[str, Any]
 """All that decides what comes of a cell, in JSON's terms."""
@@ -75,7 +80,12 @@ class FinishedCell(NamedTuple):
 
 
 def cell_identity(
-    cell: Cell, search: Any, budget: Any, data: str, optimizer: Any = None
+    cell: Cell,
+    search: Any,
+    budget: GridBudget,
+    data: str,
+    optimizer: Any = None,
+    ranges: Sequence[ParameterRange] = (),
 ) -> Identity:
     """Gathers all that decides what comes of a cell.
 
@@ -83,11 +93,13 @@ def cell_identity(
 
     Args:
         cell: the cell.
-        search: dataclass of the method's settings; None for a hand-made loss.
-        budget: dataclass of what every cell may spend.
+        search: dataclass of the settings that the method runs with; None for a hand-made loss.
+        budget: what every cell may spend. Only what this one spends counts, as it comes out.
         data: fingerprint of the problem's data.
         optimizer: dataclass of how networks are trained.
+        ranges: where tuning looks for the loss's own parameters.
     """
+    tuning = dataclasses.asdict(tuning_settings(budget)) if budget.tuning else None
     identity = {
         "revision": REVISION,
         "row": cell.row.name,
@@ -96,7 +108,11 @@ def cell_identity(
         "problem": dataclasses.asdict(cell.problem.settings),
         "seed": cell.seed,
         "search": None if search is None else dataclasses.asdict(search),
-        "budget": dataclasses.asdict(budget),
+        "trainings": budget.trainings,
+        "steps": budget.steps,
+        "search_steps": budget.search_steps if cell.row.learned else None,
+        "tuning": tuning,
+        "ranges": [one._asdict() for one in ranges],
         "optimizer": None if optimizer is None else dataclasses.asdict(optimizer),
         "data": data,
     }

@@ -207,9 +207,13 @@ def _by_place(
 
 
 def _key(by_seed: _BySeed, problem: JudgedProblem) -> tuple[bool, int, float]:
-    """Orders rows on a problem: any value at all, then fewer failed seeds, then the mean."""
+    """Orders rows on a problem: any value at all, then fewer failed seeds, then the mean.
+
+    Means of the same counted errors differ in their last digits; they tie.
+    """
     summary = summarise(np.array(list(by_seed.values())))
-    signed = -summary.mean if problem.higher_is_better else summary.mean
+    mean = float(f"{summary.mean:.6g}")
+    signed = -mean if problem.higher_is_better else mean
     return not by_seed, summary.failed, math.inf if math.isnan(signed) else signed
 
 

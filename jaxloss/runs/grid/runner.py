@@ -143,11 +143,17 @@ def _identities(settings: GridSettings, arena: Arena) -> dict[Cell, Identity]:
     """Describes every cell that can be run."""
     identities: dict[Cell, Identity] = {}
     for cell in settings.cells(arena.added):
-        if isinstance(arena.contenders[cell.row.name, cell.problem.name], Unfit):
+        contender = arena.contenders[cell.row.name, cell.problem.name]
+        if isinstance(contender, Unfit):
             continue
-        search = settings.search(cell.row.name) if cell.row.learned else None
-        data = arena.problems[cell.problem.name].data
-        identities[cell] = cell_identity(cell, search, settings.budget, data, settings.optimizer)
+        identities[cell] = cell_identity(
+            cell,
+            contender.settings if isinstance(contender, Searching) else None,
+            settings.budget,
+            arena.problems[cell.problem.name].data,
+            settings.optimizer,
+            contender.tunable.parameters if isinstance(contender, HandMade) else (),
+        )
     return identities
 
 

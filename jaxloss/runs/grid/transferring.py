@@ -20,6 +20,7 @@ from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.grid.store import find_cells, write_cell
 from jaxloss.runs.grid.transfer import Transferred
 from jaxloss.runs.records import made_with
+from jaxloss.runs.settings import task_stem
 from jaxloss.runs.words import duration, plural
 
 
@@ -56,7 +57,7 @@ def _identity(
 ) -> Identity:
     return {
         "revision": REVISION,
-        "row": f"{cell.row.name}-from-{cell.problem.name}",
+        "row": f"{cell.row.name}-from-{task_stem(cell.problem.task)}",
         "source": identity_digest(source),
         "task": target.spec.task,
         "problem": dataclasses.asdict(target.spec.settings),

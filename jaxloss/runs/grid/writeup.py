@@ -8,6 +8,7 @@ from jaxloss.runs.document import Block, Heading, Paragraph, Table
 from jaxloss.runs.grid.arena import Arena
 from jaxloss.runs.grid.cells import CellResult, FinishedCell
 from jaxloss.runs.grid.contenders import Unfit
+from jaxloss.runs.grid.learning import NOTHING_LEARNED
 from jaxloss.runs.grid.ranking import Standing, seed_value
 from jaxloss.runs.grid.standings import Named
 from jaxloss.runs.words import cut, duration, number, plural
@@ -56,7 +57,7 @@ def learned_losses(arena: Arena, cells: Iterable[FinishedCell]) -> list[Block]:
     """Shows for each method and problem the loss of the seed with the best validation score."""
     best: dict[tuple[str, str], tuple[float, int, CellResult]] = {}
     for cell, result in cells:
-        if result.loss is None:
+        if result.loss is None or result.note == NOTHING_LEARNED:
             continue
         sign = -1 if arena.problems[cell.problem.name].judged.higher_is_better else 1
         value = sign * seed_value(result.valid)

@@ -72,6 +72,18 @@ def test_friedman_without_ties_is_the_textbook_formula() -> None:
     assert friedman(table).p == pytest.approx(math.exp(-4.5 / 2))
 
 
+def test_the_same_counted_errors_tie_whatever_their_rounding() -> None:
+    # 49 errors in five trainings of 359 examples, counted in single precision.
+    counts = ((9, 10, 10, 10, 10), (8, 11, 9, 10, 11))
+    values = [tuple(float(np.float32(count) / np.float32(359)) for count in one) for one in counts]
+    problem = JudgedProblem("digits", "error_rate", False, "a")
+    rows = [JudgedRow(name, learned=False) for name in "ab"]
+    observed = [Observation(name, "digits", 0, one) for name, one in zip("ab", values, strict=True)]
+    assert values[0] != values[1]
+    assert np.mean(values[0]) != np.mean(values[1])
+    np.testing.assert_array_equal(stand([problem], rows, observed).average_ranks, [1.5, 1.5])
+
+
 def test_rows_that_always_tie_are_alike() -> None:
     assert friedman(np.full((3, 4), 2.5)) == (0.0, 1.0)
 

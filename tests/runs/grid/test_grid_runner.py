@@ -320,6 +320,8 @@ def test_a_search_without_a_survivor_is_said_to_have_none(
     assert found.note is not None
     assert "no candidate survived" in found.note
     assert found.test == pytest.approx(cells["cross_entropy", "wine", 0].test)
+    # What stands in is not shown as learned.
+    assert "Losses that were learned" not in result.report.with_suffix(".md").read_text()
 
 
 def test_foreign_folders_and_bad_data_are_refused(cheap: GridSettings, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from jaxloss.runs.grid.reading import converted, with_values
 from jaxloss.runs.grid.repeating import settings_text
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
 from jaxloss.search.evomal import EvoMALSettings
+from jaxloss.search.glo import GLOSettings
 from jaxloss.search.registry import METHODS
 from jaxloss.search.settings import PopulationSettings
 from jaxloss.tasks.registry import TaskSettings
@@ -265,7 +266,14 @@ def test_a_budget_widens_what_has_no_end_of_its_own(method: str, factor: int) ->
     assert widened(settings, GridBudget(search_steps=None)) == settings
 
 
-@pytest.mark.parametrize("method", ["glo", "ml3", "adalfl"])
+def test_a_budget_leaves_half_of_it_to_glos_coefficients() -> None:
+    settings = METHODS["glo"].presets["quick"]
+    assert isinstance(settings, GLOSettings)
+    assert widened(settings, GridBudget(search_steps=1001)) == replace(settings, tree_steps=500)
+    assert widened(settings, GridBudget(search_steps=None)) == settings
+
+
+@pytest.mark.parametrize("method", ["ml3", "adalfl"])
 def test_a_budget_leaves_procedures_as_they_are(method: str) -> None:
     settings = METHODS[method].presets["quick"]
     assert widened(settings, GridBudget()) == settings

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from jaxloss import InvalidInputError
+from jaxloss.losses.tunable import ParameterRange
 from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.runs.grid.cells import Cell, CellResult, Row, cell_identity, identity_digest
 from jaxloss.runs.grid.names import loss_name
@@ -22,9 +23,6 @@ from jaxloss.runs.grid.store import (
 from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.tasks.registry import TaskSettings
 
-KEYS = {"revision", "row", "learned", "task", "problem", "seed", "search", "budget", "optimizer"}
-KEYS |= {"data"}
-"""What a cell's identity has always been made of."""
 QUICK = EvoMALSettings(population=16)
 CELL = Cell(Row("evomal", True), ProblemSpec("digits", TaskSettings(label_noise=0.4)), 3)
 RESULT = CellResult(
@@ -79,11 +77,37 @@ def test_changed_settings_are_another_cell(tmp_path: Path, other: Any) -> None:
     )
 
 
-def test_a_plain_row_keeps_the_identity_that_it_had_before_there_were_parameters() -> None:
+def test_a_plain_row_goes_by_the_name_of_its_loss() -> None:
     row = Row(loss_name("Huber", ["huber"]), False)
     found = identity(CELL._replace(row=row), None)
     assert (found["row"], found["learned"], found["search"]) == ("huber", False, None)
-    assert set(found) == KEYS
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "learned"),
+    [
+        # Tuning takes as many steps as a search where nothing else is said.
+        (GridBudget(), GridBudget(tuning_steps=300_000), True),
+        # A hand-made loss has no search.
+        (GridBudget(1, 10, 70, 40), GridBudget(1, 10, 90, 40), False),
+    ],
+)
+def test_what_comes_out_alike_is_one_cell(one: GridBudget, other: GridBudget, learned: bool):
+    cell = CELL if learned else CELL._replace(row=Row("huber", False))
+    search = QUICK if learned else None
+    assert identity(cell, search, one) == identity(cell, search, other)
+    assert identity(CELL, QUICK, one) != identity(CELL, QUICK, replace(other, search_steps=7))
+
+
+def test_where_own_parameters_are_looked_for_decides() -> None:
+    cell = CELL._replace(row=Row("huber", False))
+    here, there = (
+        cell_identity(
+            cell, None, GridBudget(), "data", ranges=[ParameterRange("delta", 1, 0.1, high)]
+        )
+        for high in (9.0, 10.0)
+    )
+    assert len({identity_digest(one) for one in (here, there, identity(cell, None))}) == 3
 
 
 def test_a_name_decides_nothing() -> None:
