@@ -138,8 +138,8 @@ RACING = Part(
     "trained again for longer with fresh seeds; its mean and deviation over the searches, the mean "
     "difference in pairs ± its standard error. Correlation: of ranks at the first and second "
     "comparison with those at the end, over random trees that pass the rejection test. Best wins: "
-    "how often the fittest of 12 of them at the end would get there. 12 generations and 5 searches on "
-    "diabetes, 6 and 2 on digits, with 40 % wrong labels.",
+    "how often the fittest of 12 of them at the end would get there. 12 generations and 5 searches "
+    "on diabetes, 6 and 2 on digits, with 40 % wrong labels.",
     (
         Column("task", "task"),
         Column("comparisons", "comparisons"),
