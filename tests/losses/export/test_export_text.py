@@ -311,7 +311,17 @@ def test_json_is_the_loss_itself():
         (
             LearnedLoss(TreeForm(parse("f - y")), (1.0, 1.0), "boxes"),
             "torch",
-            "takes f, y, but its view shows i, u, e; these targets work: sympy, latex",
+            "takes f, y, but its view shows i, u, e; these targets work: sympy, latex, json$",
+        ),
+        (
+            of_zoo("cross_entropy", "cell_classes"),
+            "torch",
+            "the view cell_classes has no source .*; these targets work: sympy, latex, json$",
+        ),
+        (
+            of_zoo("contrastive", "anchors"),
+            "stablehlo",
+            "cannot compile contrastive_loss .* any length: .*; these targets work: latex, json$",
         ),
     ],
     ids=str,
@@ -327,6 +337,8 @@ def test_losses_of_other_inputs_are_formulas_and_programs():
     assert latex == f"% triplet, margin = 0.5\n{entry.formula}\n"
     with pytest.raises(InvalidInputError, match=r"triplet takes anchors, .*: latex, stablehlo"):
         exported_entry(entry, {}, "torch")
+    with pytest.raises(InvalidInputError, match=r"not a task's .* work: latex$"):
+        exported_entry(zoo.get("listmle"), {}, "torch")
     with pytest.raises(InvalidInputError, match="unknown parameter of triplet 'mragin'"):
         exported_entry(entry, {"mragin": 0.5}, "latex")
     with pytest.raises(InvalidInputError, match=r"JAX cannot compile listmle .* of any length"):
