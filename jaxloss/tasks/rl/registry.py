@@ -14,7 +14,7 @@ from jaxloss.tasks.rl.episodes import Environment, Episodes, require_horizon
 from jaxloss.tasks.rl.finite import FiniteMDP, draw_episodes, finite_environment, mostly_best
 from jaxloss.tasks.rl.minari import load_minari
 from jaxloss.tasks.rl.task import OfflineRLTask, task_of_parts
-from jaxloss.tasks.splitting import SplitSettings, split_rows
+from jaxloss.tasks.splitting import MINIMUM_ROWS, SplitSettings, split_rows
 
 
 class FiniteProblem(NamedTuple):
@@ -63,7 +63,7 @@ def load_rl(text: str, settings: TaskSettings) -> OfflineRLTask:
         text: a name of `RL_NAMES`, perhaps with values: ``"tabular:horizon=8:episodes=60"``;
             ``astray=0.1`` for the chance that the finite problems' recorded policy takes any
             action; ``"cartpole:behaviour=random"``, ``controller`` or ``mixed``, or
-            ``"cartpole:data=PATH"`` for a data set of Minari.
+            ``"cartpole:data=PATH"`` for a data set of Minari, of ten episodes or more.
         settings: its ``model`` is the network of each stage; the fractions share out the episodes;
             ``split_seed`` draws problem, data and shares.
 
@@ -136,6 +136,11 @@ def _cartpole(
     else:
         behaviour = cast("Behaviour", values.get("behaviour", "mixed"))
         recorded = record_cartpole(behaviour, count, horizon, split.seed)
+    require(
+        len(recorded) >= MINIMUM_ROWS,
+        f"rl:{name}: {len(recorded)} recorded episodes are too few to share out among train, valid "
+        f"and test; at least {MINIMUM_ROWS} are needed",
+    )
     # The episodes are shared out before anything is drawn from them: a transition that is drawn
     # twice stays on one side.
     shares = split_rows(None, len(recorded), split)

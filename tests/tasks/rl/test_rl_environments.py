@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.tasks import load_task
 from jaxloss.tasks.rl import finite_data, load_minari, optimal_values
 from jaxloss.tasks.rl.cartpole import cartpole_environment, push, record_cartpole, staged
 from jaxloss.tasks.rl.finite import draw_episodes, finite_environment, finite_mdp, mostly_best
@@ -155,6 +156,12 @@ def test_a_data_set_of_minari_is_read(tmp_path: Path):
     ends = np.asarray(drawn.next_states)[..., 0] == np.array(12.0)
     assert ends.any()
     assert not np.asarray(drawn.goes_on)[ends].any()
+
+
+def test_a_data_set_of_too_few_episodes_to_share_out_is_refused(tmp_path: Path):
+    path = written(tmp_path / "set")
+    with pytest.raises(InvalidInputError, match="2 recorded episodes are too few to share out"):
+        load_task(f"rl:cartpole:data={path}")
 
 
 @pytest.mark.parametrize(
