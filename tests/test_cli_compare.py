@@ -67,6 +67,14 @@ def test_bad_words_are_one_message(failure: Failure, words: list[str], expected:
     assert expected in failure(*words)
 
 
+@pytest.mark.parametrize("words", [["-h"], ["--seeds", "3", "-h"], ["--help"]])
+def test_help_is_no_file(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", *words])
+    assert stopped.value.code == 0
+    assert "usage: jaxloss compare" in capsys.readouterr().out
+
+
 def test_a_file_with_an_unknown_key_is_one_message(failure: Failure, tmp_path: Path) -> None:
     (tmp_path / "grid.yaml").write_text(FILE + "sedes: 3\n")
     assert "unknown key of a comparison 'sedes'; valid, nearest first: seeds" in failure(

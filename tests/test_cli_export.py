@@ -1,6 +1,7 @@
 """``jaxloss export``: code on the terminal, remarks beside it, no file lost."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from jaxloss import LearnedLoss, export_code
 from jaxloss.cli import main
 from jaxloss.losses import zoo_form
+from jaxloss.losses.views import VIEWS
 
 Run = Callable[..., tuple[int | str | None, str, str]]
 
@@ -27,6 +29,12 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
         return code, printed.out, printed.err
 
     return call
+
+
+def test_help_names_every_view(run: Run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert set(re.findall(r"\w+", out)) >= set(VIEWS)
 
 
 def test_only_the_code_goes_to_the_terminal(run: Run):

@@ -29,6 +29,13 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Printed:
     return run
 
 
+def test_help_names_every_view(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["zoo", "--help"])
+    words = set(re.findall(r"\w+", capsys.readouterr().out))
+    assert words >= set(zoo.TASK_VIEWS)
+
+
 def names_in(text: str) -> list[str]:
     return [line.split()[0] for line in text.splitlines()[1:]]
 

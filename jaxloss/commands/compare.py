@@ -147,7 +147,8 @@ def _file(words: list[str]) -> str | None:
             expected = word not in _SWITCHES and ("=" not in word or word in _LISTS)
             several = word in _LISTS
         elif not expected:
-            return word
+            if not word.startswith("-"):
+                return word
         else:
             expected = several
     return None

@@ -24,7 +24,8 @@ class EvaluateArguments:
     """Each a loss.json from a run folder, a loss of the zoo (huber:delta=0.5), a formula in quotes
     ("abs(log(1.1*y*f))"), or a .txt file with one of these in each line."""
     task: str
-    """What to train on: the loss's own task by default, or any other of the same kind."""
+    """What to train on: the loss's own task, or any other of the same kind; required for losses
+    that come from no run."""
     seeds: int = 10
     """Trainings under each loss."""
     steps: int = 2000

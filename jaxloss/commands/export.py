@@ -44,8 +44,8 @@ class ExportArguments:
     to: str
     """optax, torch, sympy, latex, stablehlo or json."""
     view: str | None = None
-    """What the loss sees: identity (raw outputs), softmax, sigmoid, logits or boxes; by default
-    what it is usually used with."""
+    """What the loss sees: identity (raw outputs), softmax, sigmoid, logits, boxes, anchors, masks,
+    cell_classes or cell_boxes; by default what it is usually used with."""
     out: str | None = None
     """A file to write instead of the terminal."""
     force: bool = False

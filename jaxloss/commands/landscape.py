@@ -26,7 +26,8 @@ class LandscapeArguments:
     loss: Annotated[str, tyro.conf.Positional]
     """A loss.json, a name of the zoo (huber:delta=0.5) or a formula of f and y."""
     task: str
-    """What to train on; a loss.json's own task by default."""
+    """What to train on: the loss's own task, or any other of the same kind; required for losses
+    that come from no run."""
     against: str | None = None
     """The loss beside it, named likewise; the task's usual loss by default."""
     steps: int = 2000

@@ -42,7 +42,8 @@ class ZooArguments:
     properties: Annotated[tuple[str, ...], tyro.conf.arg(name="property")] = ()
     """Properties, all of which hold: convex, bounded_gradient, proper, noise_tolerant, ..."""
     view: str | None = None
-    """View of the tasks that losses can train: identity, softmax, sigmoid or boxes."""
+    """View of the tasks that losses can train: identity, sigmoid, softmax, masks, cell_classes,
+    anchors, boxes or cell_boxes."""
     search: str = ""
     """Part of a name or of an alias."""
     picture: str | None = None

@@ -220,8 +220,9 @@ def loss_curvature(
 ) -> Eigenvalues:
     """Finds the top eigenvalues of the Hessian of a network's mean loss over the training split.
 
-    With respect to all parameters, batch statistics held still, weight decay left out. The same
-    arguments but for key and variables compile nothing again.
+    With respect to all parameters, batch statistics and targets that the network makes itself held
+    still, weight decay left out. The same arguments but for key and variables compile nothing
+    again.
 
     Args:
         key: draws the first vector.

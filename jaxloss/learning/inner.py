@@ -263,7 +263,9 @@ def mean_loss(
     def total(rows: Int[Array, " block"]) -> Float[Array, "..."]:
         block = take(split, jnp.minimum(rows, examples - 1))
         outputs, _ = model.apply(variables, block.inputs, False, None)
-        values = loss(outputs, block.targets)
+        # As in a training step, what the network bootstraps is data: a derivative goes around it.
+        targets = targets_of(model, jax.lax.stop_gradient(variables), block)
+        values = loss(outputs, targets)
         real = (rows < examples).reshape(-1, *[1] * (values.ndim - 1))
         return jnp.sum(jnp.where(real, values, 0), axis=0)
 

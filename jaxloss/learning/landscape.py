@@ -16,7 +16,8 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxloss.errors import require
 from jaxloss.keys import named_key
-from jaxloss.learning.inner import ExampleLoss, mean_loss, predict
+from jaxloss.learning.fitness import network_score
+from jaxloss.learning.inner import ExampleLoss, mean_loss
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.models.model import Variables
 from jaxloss.tasks.task import Split, Task
@@ -119,7 +120,8 @@ def loss_landscape(
 ) -> Landscape:
     """Computes losses and the metric on a plane around a network.
 
-    Batch statistics stay as they are. Every point is computed by one compiled program, which also
+    Batch statistics stay as they are; targets that a network makes itself are those of the network
+    at each point. Every point is computed by one compiled program, which also
     serves `loss_lines`, any other network of the task and any number of points.
 
     Args:
@@ -254,8 +256,7 @@ def _program(task: Task, losses: tuple[ExampleLoss, ...]) -> PopulationProgram:
 
         params = jax.tree.map(moved, variables["params"], *directions)
         there = {**variables, "params": params}
-        outputs = predict(task.model, there, valid.inputs)
-        metric = task.metric.function(task.predictions(outputs), valid.targets)
+        metric = network_score(task, there, valid)
         return mean_loss(task.model, together, there, train), metric
 
     return over_population(at, POINTS_AT_ONCE)

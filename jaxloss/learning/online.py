@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from jaxloss.keys import named_key
 from jaxloss.learning.inner import (
     Draws,
     ExampleLoss,
@@ -64,7 +65,8 @@ def draw_online(
     steps: int,
 ) -> OnlineDraws:
     """Draws all that an online training needs; network and batches are `draw`'s for this key."""
-    judging_key = jax.random.fold_in(key, steps)
+    # Below 3, folded numbers are the keys that `draw` splits off.
+    judging_key = jax.random.fold_in(key, max(steps, 3))
     batch = optimizer.batch_size
     return OnlineDraws(
         draw(key, task.model, optimizer, train, steps),
@@ -109,10 +111,11 @@ def online_stepper(
         batch = take(train, drawn.training.batches[number])
         held_out = take(valid, drawn.judging[number])
         noise = jax.random.fold_in(drawn.training.noise_key, number)
+        judging_noise = named_key(noise, "judging")
 
         def task_loss(params: Array) -> tuple[Array, Learner]:
             learner = training_step(task.model, inner, bind(params), state.learner, batch, noise)
-            outputs, _ = task.model.apply(learner.variables, held_out.inputs, True, noise)
+            outputs, _ = task.model.apply(learner.variables, held_out.inputs, True, judging_noise)
             targets = targets_of(task.model, learner.variables, held_out)
             judged = accompanied(task.model, task.task_loss)
             return jnp.mean(judged(outputs, targets)), learner

@@ -85,7 +85,7 @@ class TrialRunner(NamedTuple):
 
 
 OBSERVATIONS = 40
-"""Points of a training curve."""
+"""Most points of a training curve."""
 
 SEEDS_AT_ONCE = 3
 """Seeds that each device trains in one call of a compiled program."""
@@ -100,7 +100,8 @@ def trial_runner(
     The same key gives every loss the same networks and batches, so that results can be compared in
     pairs. Trees run by the way that takes less time: one program for all of them, or each its own.
     """
-    observations = min(OBSERVATIONS, steps)
+    # Evenly spaced, the last at the end: as many as divide the steps.
+    observations = next(count for count in range(OBSERVATIONS, 0, -1) if steps % count == 0)
     alphabet = Alphabet(PrimitiveSet(variables=task.view.variables))
     batch = min(optimizer.batch_size, len(task.train.inputs))
     # Ten seeds, as many as the default: which way wins hardly depends on it.

@@ -135,12 +135,16 @@ class _Parser:
 
     def _power(self) -> Expression:
         base = self._atom()
-        while self._accept("**"):
+        if self._accept("**"):
             token = self.tokens[self.next]
             if token.kind != "number" or float(token.text) != 2.0:
                 raise self._error(token.position, "2, the only power that the primitives know")
             self.next += 1
             base = Expression(self.primitives.primitive("square"), (base,))
+            token = self.tokens[self.next]
+            if token.text == "**":
+                # In mathematics the last power binds first.
+                raise self._error(token.position, "parentheses around what is squared twice")
         return base
 
     def _atom(self) -> Expression:

@@ -43,15 +43,15 @@ class TaskSettings:
 
     metric: str | None = None
     """What should get better; a name such as macro_f1, or module:function for your own. Without
-    one, error_rate for classes, mse for values and iou_error for boxes."""
+    one, the task's own (error_rate for classes, mse for values, iou_error for boxes, ...)."""
 
     metric_direction: Direction | None = None
     """Whether lower or higher values of your own metric are better; lower if not said."""
 
     task_loss: str | None = None
     """The usual loss, which a learned one is to beat and which drives meta-gradients: a name of the
-    zoo, perhaps with parameters, huber:delta=0.5. Without one, cross_entropy for classes, mse for
-    values and giou for boxes."""
+    zoo, perhaps with parameters, huber:delta=0.5. Without one, the task's own (cross_entropy for
+    classes, mse for values, giou for boxes, ...)."""
 
     kind: Kind | None = None
     """Whether to predict classes, values or boxes; if not said, as the data suggest."""
@@ -78,7 +78,7 @@ class TaskSettings:
     """Size of outliers, in standard deviations of the training targets."""
 
     outlier_splits: SpoiltSplits = "train,valid"
-    """Where outliers are; test always stays clean."""
+    """Where outliers are: train, or train,valid; test always stays clean."""
 
     imbalance: float = 1.0
     """Size of the largest to the smallest class of train and valid, where classes are of one size
@@ -91,7 +91,7 @@ class TaskSettings:
     """Whether a changed label becomes any other class, or always the next one."""
 
     noise_splits: SpoiltSplits = "train,valid"
-    """Where labels are changed; test always stays clean."""
+    """Where labels are changed: train, or train,valid; test always stays clean."""
 
     def __post_init__(self) -> None:
         self.split_settings()

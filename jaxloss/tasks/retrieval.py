@@ -236,10 +236,16 @@ def load_retrieval_task(name: str, settings: TaskSettings) -> RetrievalTask:
         settings: network, metric, usual loss, splits, imbalance and noise.
 
     Raises:
-        InvalidInputError: the data cannot be loaded or have no classes, or an option is unknown,
-            no number, or does not fit them.
+        InvalidInputError: the data cannot be loaded or have no classes, an option is unknown, no
+            number, or does not fit them, or classes are unseen beside imbalance or noise.
     """
     data, options = _read(name)
+    require(
+        options.get("unseen", 0) == 0 or (settings.label_noise == 0 and settings.imbalance == 1),
+        f"retrieval:{data}: with unseen classes neither label_noise nor imbalance can be asked "
+        "for: they work on the splits of the data, and unseen classes are taken out of these "
+        "afterwards, so wrong labels would reach the test; leave out unseen or them",
+    )
     plain = replace(settings, model="linear", metric=None, metric_direction=None, task_loss=None)
     task = retrieval_task(
         load_supervised_task(data, plain),

@@ -31,6 +31,7 @@ from jaxloss.models import create_model
 from jaxloss.tasks.rl import Environment, Episodes, as_stages, finite_data, finite_environment
 from jaxloss.tasks.rl.cartpole import HORIZON, cartpole_environment, record_cartpole, staged
 from jaxloss.tasks.rl.finite import FiniteMDP, optimal_values
+from jaxloss.tasks.rl.steps import Steps
 
 REGULARISATIONS = (0.01, 0.1, 1.0, 10.0)
 BONUSES = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
@@ -81,7 +82,7 @@ def drawn(problem: str, episodes: int, seeds: range) -> Draws:
 
     if problem == "cartpole":
         data = [
-            staged(record_cartpole("mixed", episodes, HORIZON, seed), episodes, HORIZON, seed)
+            recorded_pole(record_cartpole("mixed", episodes, HORIZON, seed), episodes, seed)
             for seed in seeds
         ]
         places = [
@@ -92,6 +93,16 @@ def drawn(problem: str, episodes: int, seeds: range) -> Draws:
     found = [finite_data(problem, seed, episodes) for seed in seeds]
     starts = jnp.stack([jnp.arange(len(mdp.start), dtype=float)[:, None] for mdp, _, _ in found])
     return Draws(stack([one[0] for one in found]), stack([one[2] for one in found]), starts)
+
+
+def recorded_pole(recorded: list[Steps], count: int, seed: int) -> Episodes:
+    """Stages the two halves of the recorded episodes apart, so that they share no transition."""
+    generator, half = np.random.default_rng(seed), len(recorded) // 2
+    halves = [
+        staged(generator, part, rows, HORIZON)
+        for part, rows in ((recorded[:half], count // 2), (recorded[half:], count - count // 2))
+    ]
+    return Episodes(*(jnp.concatenate(parts) for parts in zip(*halves, strict=True)))
 
 
 def environment_of(problem: str, mdp: FiniteMDP | None, horizon: int) -> Environment:

@@ -15,9 +15,10 @@ from jaxloss.learning.curvature import (
     loss_curvature,
     top_eigenvalues,
 )
-from jaxloss.losses import LearnedLoss, TreeForm
+from jaxloss.learning.inner import targets_of
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.symbols import parse
-from jaxloss.tasks import supervised_task
+from jaxloss.tasks import TaskSettings, load_task, supervised_task
 
 GENERATOR = np.random.default_rng(1)
 INPUTS = GENERATOR.normal(size=(40, 3))
@@ -173,6 +174,27 @@ def test_a_tasks_curvature_is_that_of_its_mean_training_loss_and_compiles_once()
         expected = eigenvalues_of(dense(mean, variables["params"]))[:2]
         np.testing.assert_allclose(found.values, expected, rtol=1e-3)
         assert found.converged
+
+
+def test_the_curvature_takes_targets_that_a_network_makes_as_data():
+    task = load_task("rl:tabular:horizon=2:episodes=20", TaskSettings(model="linear"))
+    loss = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
+    variables = jax.jit(task.model.init)(jax.random.key(0), task.train.inputs[:1])
+    variables = jax.tree.map(lambda leaf: leaf + 0.3, variables)
+    targets = jax.jit(lambda: targets_of(task.model, variables, task.train))()
+    assert not np.allclose(targets, task.train.targets)
+
+    def mean(params: Any) -> Any:
+        outputs, _ = task.model.apply({"params": params}, task.train.inputs, False, None)
+        # To the fourth power, so that the curvature depends on how far targets are away.
+        return jnp.mean(loss(outputs, targets) ** 2)
+
+    def fourth(outputs: Any, targets: Any) -> Any:
+        return loss(outputs, targets) ** 2
+
+    found = loss_curvature(KEY, task, fourth, variables, 2)
+    expected = eigenvalues_of(dense(mean, variables["params"]))[:2]
+    np.testing.assert_allclose(found.values, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.keys import named_key
-from jaxloss.learning.inner import mean_loss
+from jaxloss.learning.inner import mean_loss, targets_of
 from jaxloss.learning.landscape import (
     LandscapeSettings,
     centre_of,
@@ -22,7 +22,8 @@ from jaxloss.learning.landscape import (
 from jaxloss.losses import LearnedLoss, ZooForm
 from jaxloss.models import from_functions, from_linen
 from jaxloss.models.model import Variables
-from jaxloss.tasks import SupervisedTask, supervised_task
+from jaxloss.tasks import SupervisedTask, TaskSettings, load_task, supervised_task
+from jaxloss.tasks.task import PlayedTask
 
 GENERATOR = np.random.default_rng(0)
 INPUTS = GENERATOR.normal(size=(60, 3))
@@ -98,6 +99,29 @@ def test_every_point_of_a_plane_is_the_network_there_scored_directly():
             np.testing.assert_allclose(plane.losses[:, i, j], values, rtol=1e-4)
             np.testing.assert_allclose(plane.metric[i, j], metric, rtol=1e-6)
     assert len(np.unique(plane.losses[0])) == 9
+
+
+def test_a_played_task_is_sliced_with_its_own_targets_and_score():
+    task = load_task("rl:tabular:horizon=3:episodes=30", TaskSettings(model="linear"))
+    assert isinstance(task, PlayedTask)
+    loss = LearnedLoss(ZooForm("mae", "identity"), (), "identity")
+    variables = jax.jit(task.model.init)(jax.random.key(0), task.train.inputs[:1])
+    variables = jax.tree.map(lambda leaf: leaf + 0.3, variables)
+    plane = loss_landscape(KEY, task, [loss], variables, FEW)
+
+    @jax.jit
+    def expected(x: Any, y: Any) -> Any:
+        there = moved(variables, 0, x, y)
+        outputs, _ = task.model.apply(there, task.train.inputs, False, None)
+        targets = targets_of(task.model, there, task.train)
+        return jnp.mean(loss(outputs, targets)), task.score(there, task.valid)
+
+    for i, x in enumerate(plane.places):
+        for j, y in enumerate(plane.places):
+            value, score = expected(x, y)
+            np.testing.assert_allclose(plane.losses[0, i, j], value, rtol=1e-4)
+            np.testing.assert_allclose(plane.metric[i, j], score, rtol=1e-4)
+    assert len(np.unique(plane.metric)) > 1
 
 
 def test_lines_go_along_the_planes_directions_and_further_ones():

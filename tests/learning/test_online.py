@@ -1,5 +1,6 @@
 """Training under a loss that goes on learning."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from jaxloss.learning.inner import BaseOptimizerSettings, take, train, training_step
+from jaxloss.learning.inner import BaseOptimizerSettings, batch_indices, take, train, training_step
 from jaxloss.learning.online import (
     draw_online,
     online_stepper,
@@ -98,6 +99,37 @@ def test_the_meta_gradient_of_a_step_is_that_of_a_finite_difference():
     # And the loss goes down it.
     moved = after.loss_params - params
     np.testing.assert_array_equal(np.sign(moved), -np.sign(gradient))
+
+
+def test_training_and_judging_draw_noise_apart():
+    task, seen = line(), list[list[int]]()
+
+    def noisy(variables: Variables, inputs: Array, train: bool, key: Any) -> Any:
+        seen.append(jax.random.key_data(key).tolist())
+        return task.model.apply(variables, inputs, train, key)
+
+    watched = replace(task, model=task.model._replace(apply=noisy))
+    drawn = draw_online(KEY, watched, OPTIMIZER, task.train, task.valid, 3)
+    splits = task.train, task.valid
+    step = online_stepper(watched, OPTIMIZER, 0.5, shifted_square, drawn, *splits)
+    for number in range(2):
+        step(start_online(drawn, jnp.array([0.7]), 0.5), jnp.array(number))
+    assert len(seen) == 4
+    assert len({tuple(key) for key in seen}) == 4
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_judging_examples_have_a_key_of_their_own(steps: int):
+    task = line()
+    drawn = draw_online(KEY, task, OPTIMIZER, task.train, task.valid, steps)
+
+    def with_key(key: Any) -> list[list[int]]:
+        return batch_indices(key, len(task.valid.targets), OPTIMIZER.batch_size, steps).tolist()
+
+    others = [with_key(key) for key in jax.random.split(KEY, 3)]
+    assert drawn.judging.tolist() not in others
+    # What longer trainings draw stays as it was.
+    assert (drawn.judging.tolist() == with_key(jax.random.fold_in(KEY, steps))) == (steps > 2)
 
 
 def test_the_network_of_a_step_is_trained_by_the_loss_before_it():

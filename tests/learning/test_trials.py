@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.fitness import network_score
+from jaxloss.learning.inner import BaseOptimizerSettings, train
 from jaxloss.learning.trials import OBSERVATIONS, TrialRunner, TrialSettings, trial_runner
 from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.losses.network import ml3_network
@@ -16,6 +17,7 @@ from jaxloss.symbols import parse
 from jaxloss.tasks import supervised_task
 
 GENERATOR = np.random.default_rng(0)
+KEY = jax.random.key(9)
 INPUTS = GENERATOR.normal(size=(60, 3))
 SCORES = INPUTS @ np.array([1.0, -1.0, 2.0])
 USUAL = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
@@ -45,6 +47,19 @@ def test_trials_are_paired_by_their_key(run: TrialRunner):
     assert np.all(by_name.curve[:, -1] < by_name.curve[:, 0])
     other_networks = run(USUAL, jax.random.key(2), 3)
     assert np.all(other_networks.curve[:, 0] != by_name.curve[:, 0])
+
+
+def test_all_steps_are_trained_whatever_their_number():
+    optimizer, keys = BaseOptimizerSettings(learning_rate=0.05), jax.random.split(KEY, 2)
+    found = trial_runner(TASK, optimizer, 70)(USUAL, KEY, 2)
+    assert found.curve.shape == (2, 35)
+
+    @jax.jit
+    def trained(key: Any) -> Any:
+        variables, _ = train(key, TASK.model, optimizer, TASK.task_loss, TASK.train, 70)
+        return network_score(TASK, variables, TASK.valid)
+
+    np.testing.assert_allclose(found.valid, [trained(key) for key in keys], rtol=1e-5)
 
 
 def test_both_ways_of_running_trees_train_alike(run: TrialRunner):

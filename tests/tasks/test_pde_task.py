@@ -179,7 +179,11 @@ def test_values_of_a_spec_choose_the_equation():
         ("pde:burgers:viscosity", "expected viscosity=NUMBER"),
         ("pde:burgers:viscosity=1:viscosity=1", "viscosity is given twice"),
         ("pde:burgers:width=1", "unknown value of pde:burgers 'width'"),
-        ("pde:burgers:boundary=-1", "weights of terms must be 0 or more, got -1"),
+        ("pde:burgers:boundary=-1", "must be 0 or more and finite, got boundary=-1"),
+        ("pde:burgers:boundary=nan", "must be 0 or more and finite, got boundary=nan"),
+        ("pde:burgers:interior=inf", "must be 0 or more and finite, got interior=inf"),
+        ("pde:regression:boundary=5", "has no boundary term to weigh; it has: known values alone"),
+        ("pde:reaction_diffusion:initial=3", "no initial term to weigh; it has: interior, bound"),
         ("pde:advection:interior=0:boundary=0:initial=0", "no term has a weight above 0"),
     ],
 )

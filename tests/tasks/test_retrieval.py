@@ -181,6 +181,12 @@ def test_options_follow_the_name_of_the_data():
         ("retrieval:wine:unseen=1:unseen=2", {}, "gives 'unseen' twice"),
         ("retrieval:wine:unseen=1", {}, "one unseen class whatever is found is right"),
         ("retrieval:wine:unseen=2", {}, "with 2 unseen, 1 are left"),
+        ("retrieval:digits:unseen=3", {"label_noise": 0.4}, "with unseen classes neither"),
+        (
+            "retrieval:digits:unseen=3:test=seen",
+            {"imbalance": 10.0},
+            "with unseen classes neither label_noise nor imbalance can be asked for",
+        ),
         ("retrieval:wine:test=seen", {}, "test=seen needs unseen classes"),
         ("retrieval:digits:unseen=2:test=sen", {}, "unknown test 'sen'; .*: seen"),
         ("retrieval:digits:features=9", {}, "each of the 10 classes .* got features=9"),

@@ -6,6 +6,7 @@ view its row in `views`, a primitive its ``code`` and, if that is no name of Num
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from jaxloss.errors import InvalidInputError, unknown_name
 from jaxloss.losses.export.target import Export, function_name
@@ -60,9 +61,8 @@ def exported(loss: LearnedLoss, to: str) -> Export:
     try:
         return TARGETS[to](loss)
     except InvalidInputError as error:
-        raise InvalidInputError(
-            f"no export to {to}: {error}; these targets work: {', '.join(_targets_of(loss))}"
-        ) from error
+        others = {name: partial(write, loss) for name, write in TARGETS.items() if name != to}
+        raise InvalidInputError(f"no export to {to}: {error}; {_working(others)}") from error
 
 
 def exported_entry(entry: ZooLoss, parameters: Mapping[str, float], to: str) -> Export:
@@ -80,10 +80,11 @@ def exported_entry(entry: ZooLoss, parameters: Mapping[str, float], to: str) -> 
     if to not in TARGETS:
         raise unknown_name("export target", to, TARGETS)
     if to not in _ENTRY_TARGETS:
+        others = {name: partial(write, entry, {}) for name, write in _ENTRY_TARGETS.items()}
         raise InvalidInputError(
             f"no export to {to}: {entry.name} takes "
             f"{', '.join(argument.name for argument in entry.inputs.arguments)}, not a task's "
-            f"outputs and targets; these targets work: {', '.join(_ENTRY_TARGETS)}"
+            f"outputs and targets; {_working(others)}"
         )
     return _ENTRY_TARGETS[to](entry, parameters)
 
@@ -127,14 +128,15 @@ def export_program(loss: LearnedLoss) -> bytes:
     return program_of(loss)
 
 
-def _targets_of(loss: LearnedLoss) -> list[str]:
-    """Finds the targets that a loss can be written for; programs always can."""
-    return [name for name in TARGETS if name == "stablehlo" or _works(loss, name)]
+def _working(targets: Mapping[str, Callable[[], Export]]) -> str:
+    """Says which targets work, by trying them."""
+    names = [name for name, write in targets.items() if _works(write)]
+    return f"these targets work: {', '.join(names) or 'none'}"
 
 
-def _works(loss: LearnedLoss, to: str) -> bool:
+def _works(write: Callable[[], Export]) -> bool:
     try:
-        TARGETS[to](loss)
+        write()
     except InvalidInputError:
         return False
     return True

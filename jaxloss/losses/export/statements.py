@@ -16,6 +16,10 @@ _ROOM = WIDTH - len("    part_100 = ")
 _CALL_WORTH_NAMING = 12
 """From so many characters on, a call that occurs twice is computed once (*assumed*)."""
 
+_LARGE = 2.0**15
+"""From here on whole numbers are written as floats: a library may hold neither them nor what they
+make together in its whole numbers."""
+
 _SUM, _PRODUCT, _ATOM = 1, 2, 3
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT}
 _OPPOSITE = {"+": "-", "-": "+"}
@@ -61,8 +65,11 @@ class _Printer:
         return [f"{name} = {text}" for text, name in self.names.items()]
 
     def terminal(self, head: str | float) -> _Piece:
-        text = print_terminal(head)
-        return _Piece(text, _ATOM, not isinstance(head, str), text)
+        key = print_terminal(head)
+        if isinstance(head, str):
+            return _Piece(key, _ATOM, False, key)
+        text = key if abs(head) < _LARGE else repr(float(head))
+        return _Piece(text, _ATOM, True, key)
 
     def function(self, primitive: Primitive, parts: Sequence[_Piece]) -> _Piece:
         key = f"{primitive.name}({', '.join(part.key for part in parts)})"

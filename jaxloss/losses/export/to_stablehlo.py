@@ -140,8 +140,9 @@ def _serialized(program: export.Exported) -> bytes:
 def _any_size(name: str) -> Iterator[None]:
     try:
         yield
-    except NotImplementedError as error:
-        reason = str(error).partition(". ")[0]
+    except (NotImplementedError, jax.errors.InconclusiveDimensionOperation) as error:
+        # JAX goes on with advice and with paths of source files.
+        reason = re.split(r"\. |\.?\n", str(error))[0]
         raise InvalidInputError(
             f"JAX cannot compile {name} with its derivatives for axes of any length: {reason}"
         ) from error

@@ -39,32 +39,53 @@ class ViewSource(NamedTuple):
     averages: bool = False
 
 
-_SAME_SHAPE: dict[Library, str] = {
+_MISFIT = 'raise ValueError(f"targets {targets.shape}, outputs {outputs.shape}")'
+"""What jaxloss refuses too; ``reshape`` alone would mix the examples up."""
+
+_SHAPED: dict[Library, str] = {
     "jax": "y = targets.reshape(outputs.shape).astype(outputs.dtype)",
     "torch": "y = targets.reshape(outputs.shape).to(outputs.dtype)",
 }
+
+
+def _shaped_if_not(misfit: str) -> dict[Library, str]:
+    return {
+        library: f"if {misfit}:\n    {_MISFIT}\n{shaped}" for library, shaped in _SHAPED.items()
+    }
+
+
+_SAME_SHAPE = _shaped_if_not("targets.shape[:1] != outputs.shape[:1]")
+_OF_CLASSES = _shaped_if_not("outputs.shape[-1] < 2 or len(targets) != len(outputs)")
+_OF_BOXES = _shaped_if_not("outputs.shape != (len(targets), 4)")
+_OF_MASKS = _shaped_if_not("outputs.ndim != 3 or targets.shape != outputs.shape")
 
 _ONE_HOT: dict[Library, str] = {
     "jax": f"""\
 if targets.ndim < outputs.ndim:
     targets = jax.nn.one_hot(targets, outputs.shape[-1])
-{_SAME_SHAPE["jax"]}""",
+{_OF_CLASSES["jax"]}""",
     "torch": f"""\
 if targets.ndim < outputs.ndim:
     classes = torch.arange(outputs.shape[-1], device=targets.device)
     targets = targets[..., None] == classes
-{_SAME_SHAPE["torch"]}""",
+{_OF_CLASSES["torch"]}""",
 }
 
+_NO_ANCHORS = f"""\
+if outputs.shape[1] < 3 or targets.shape != outputs[:, 1:, 0].shape:
+    {_MISFIT}"""
+
 _OF_ANCHORS: dict[Library, str] = {
-    "jax": """\
+    "jax": f"""\
 if targets.ndim < 2:
     targets = jax.nn.one_hot(targets, outputs.shape[1] - 1)
+{_NO_ANCHORS}
 y = targets.astype(outputs.dtype)""",
-    "torch": """\
+    "torch": f"""\
 if targets.ndim < 2:
     classes = torch.arange(outputs.shape[1] - 1, device=targets.device)
     targets = targets[..., None] == classes
+{_NO_ANCHORS}
 y = targets.to(outputs.dtype)""",
 }
 
@@ -126,7 +147,7 @@ VIEW_SOURCES = {
         "boxes as x1, y1, x2, y2 in pixels, [batch, 4]",
         "i is the area that the predicted and the true box share, u the area of both together and "
         "e that of the smallest box around both",
-        _SAME_SHAPE,
+        _OF_BOXES,
         "i, u, e = areas(decoded_boxes(outputs), y)",
         ("batch", "4"),
         per_example=True,
@@ -147,7 +168,7 @@ VIEW_SOURCES = {
         "masks of 0 and 1, [batch, height, width]",
         "f is the predicted probability that a pixel belongs to the foreground and y is 1 or 0; "
         "values are averaged over the pixels",
-        _SAME_SHAPE,
+        _OF_MASKS,
         "f = sigmoid(outputs)",
         ("batch", "height", "width"),
         averages=True,

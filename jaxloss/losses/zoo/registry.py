@@ -3,7 +3,7 @@
 import typing
 from collections.abc import Collection, Mapping
 
-from jaxloss.errors import InvalidInputError, nearest_first, unknown_name
+from jaxloss.errors import InvalidInputError, nearest_first, require, unknown_name
 from jaxloss.losses.zoo import (
     adaptive,
     adversarial,
@@ -80,7 +80,8 @@ def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
         The loss and the parameters that the text gives.
 
     Raises:
-        InvalidInputError: there is no such loss or parameter, or a value is out of its range.
+        InvalidInputError: there is no such loss or parameter, one is given twice, or a value is
+            out of its range.
     """
     name, *settings = spec.split(":")
     entry, given = get(name), dict[str, float]()
@@ -95,7 +96,9 @@ def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
                 f"cannot read {setting!r} in {spec!r}; parameters are written NAME=NUMBER, "
                 f"as in {entry.name}{_example(entry)}"
             )
-        given[parameter.strip()] = value
+        parameter = parameter.strip()
+        require(parameter not in given, f"{spec!r} gives {parameter!r} twice")
+        given[parameter] = value
     entry.values(given)
     return entry, given
 

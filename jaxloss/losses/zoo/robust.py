@@ -82,7 +82,10 @@ def sparse_label_smoothing(
     classes = allowed_classes(logits, axis, where)
     wrong = xi * (classes - 1.0) / classes
     log_f = log_softmax(logits, axis, where)
-    share = log_one_minus_softmax(logits, axis, where) - jnp.log(jnp.maximum(classes - 1.0, 1.0))
+    # Where no class can be wrong the logarithm of their share is infinite, and so is its slope.
+    alone = classes < 2.0
+    share = log_one_minus_softmax(jnp.where(alone, 0.0, logits), axis, where)
+    share = jnp.where(alone, 0.0, share) - jnp.log(jnp.maximum(classes - 1.0, 1.0))
     return total(-labels * ((1.0 - wrong) * log_f + wrong * share), axis, where)
 
 

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Float, PRNGKeyArray
 
 from jaxloss.keys import named_key
 from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.curvature import Eigenvalues, loss_curvature
-from jaxloss.learning.inner import ExampleLoss, predict
+from jaxloss.learning.fitness import network_score
+from jaxloss.learning.inner import ExampleLoss
 from jaxloss.learning.landscape import (
     Landscape,
     LandscapeSettings,
@@ -25,7 +26,6 @@ from jaxloss.learning.landscape import (
 from jaxloss.learning.trained import TrainedModel, train_model
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
-from jaxloss.models.model import Variables
 from jaxloss.runs.landscape.settings import LandscapeRunSettings
 from jaxloss.tasks.task import Task
 
@@ -207,7 +207,7 @@ def _side(
         float(after[losses.index(usual)]),
         untrained_metric,
         valid,
-        float(_scored(task, model.variables)),
+        float(network_score(task, model.variables, task.test)),
         *curvatures,
         rises(lines.places, lines.losses[0], float(after[own]), half),
         rises(lines.places, sign * lines.metric, sign * valid, half),
@@ -217,8 +217,3 @@ def _side(
 def _described(loss: LearnedLoss) -> str:
     adapts = isinstance(loss.form, OnlineForm)
     return loss.formula() + (" (drawn and measured as it ended)" if adapts else "")
-
-
-def _scored(task: Task, variables: Variables) -> Float[Array, ""]:
-    outputs = predict(task.model, variables, task.test.inputs)
-    return task.metric.function(task.predictions(outputs), task.test.targets)

@@ -1,5 +1,6 @@
 """Draws collocation points and known values, all of it inside ``jit``."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -30,9 +31,14 @@ def terms_of(problem: Problem, weights: Weights) -> dict[float, float]:
     """Gives the kinds of training rows of a problem, with the weight of each.
 
     Raises:
-        InvalidInputError: a weight is negative, or no term of the problem has one.
+        InvalidInputError: a weight is negative or not finite, or no term of the problem has one.
     """
-    require(min(weights) >= 0, f"weights of terms must be 0 or more, got {min(weights):g}")
+    for term, weight in weights._asdict().items():
+        require(
+            math.isfinite(weight) and weight >= 0,
+            f"pde:{problem.name}: weights of terms must be 0 or more and finite, got "
+            f"{term}={weight:g}",
+        )
     if problem.residual is None:
         return {SCORED: 1.0}
     there = {

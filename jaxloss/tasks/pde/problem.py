@@ -108,6 +108,14 @@ class Problem:
     initial: Callable[[Points], Points] | None = None
 
     @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the terms that `Weights` weighs: none for plain regression."""
+        if self.residual is None:
+            return ()
+        there = {"interior": True, "boundary": self.boundary, "initial": self.initial}
+        return tuple(name for name, term in there.items() if term)
+
+    @property
     def dimensions(self) -> int:
         """How many coordinates there are."""
         return len(self.coordinates)

@@ -38,7 +38,8 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
 
     Args:
         text: a name of `PDES`, perhaps with values: ``"burgers:viscosity=0.01"``; beside the
-            parameter of the equation ``interior``, ``boundary`` and ``initial`` weigh the terms.
+            parameter of the equation ``interior``, ``boundary`` and ``initial`` weigh the terms,
+            those that there are.
         settings: its ``model`` is ``mlp:WIDTH-WIDTH-...``, with tanh between the layers;
             ``outliers`` spoil known values of the training rows, and of those that judge in
             meta-training unless ``outlier_splits`` is train alone; ``split_seed`` draws them.
@@ -69,9 +70,14 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
 
 
 def _values(problem: Problem, words: list[str]) -> dict[str, float]:
-    known, values = (problem.parameter, *Weights._fields), dict[str, float]()
+    known, values = (problem.parameter, *problem.terms), dict[str, float]()
     for word in words:
         key, _, number = word.partition("=")
+        require(
+            key in problem.terms or key not in Weights._fields,
+            f"pde:{problem.name} has no {key} term to weigh; it has: "
+            f"{', '.join(problem.terms) or 'known values alone'}",
+        )
         if key not in known:
             raise unknown_name(f"value of pde:{problem.name}", key, known)
         require(key not in values, f"pde:{problem.name}: {key} is given twice")

@@ -10,7 +10,7 @@ from jaxloss.tasks.rl.finite import (
 )
 from jaxloss.tasks.rl.minari import load_minari
 from jaxloss.tasks.rl.registry import RL_NAMES, finite_data, load_rl
-from jaxloss.tasks.rl.task import OfflineRLTask, offline_rl_task
+from jaxloss.tasks.rl.task import OfflineRLTask, offline_rl_task, task_of_parts
 
 __all__ = [
     "RL_NAMES",
@@ -29,4 +29,5 @@ __all__ = [
     "optimal_values",
     "policy_values",
     "require_usable",
+    "task_of_parts",
 ]

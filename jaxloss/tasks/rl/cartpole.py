@@ -6,7 +6,7 @@ The problem of Barto, Sutton & Anderson 1983 with the constants of gymnasium's C
 
 import importlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
 
 import jax
@@ -116,12 +116,20 @@ def record_cartpole(behaviour: Behaviour, episodes: int, horizon: int, seed: int
     return found
 
 
-def staged(episodes: list[Steps], count: int, horizon: int, seed: int) -> Episodes:
+def staged(
+    generator: np.random.Generator, episodes: Sequence[Steps], count: int, horizon: int
+) -> Episodes:
     """Draws transitions for every stage from recorded episodes of any length.
 
     How the pole moves does not depend on the stage, so any transition serves any of them; stage 0
     takes first transitions alone, since only there episodes begin. Transitions are drawn with
-    replacement.
+    replacement, so what is to be disjoint is staged apart.
+
+    Args:
+        generator: draws.
+        episodes: what was recorded.
+        count: transitions for each stage.
+        horizon: how many stages.
 
     Raises:
         InvalidInputError: nothing was recorded.
@@ -131,7 +139,6 @@ def staged(episodes: list[Steps], count: int, horizon: int, seed: int) -> Episod
         "cartpole: the data set is empty; at least one episode is needed",
     )
     pool = joined(episodes)
-    generator = np.random.default_rng(seed)
     lengths = [len(one.actions) for one in episodes if len(one.actions)]
     firsts = np.cumsum([0, *lengths[:-1]])
     chosen = generator.integers(len(pool.actions), size=(count, horizon))

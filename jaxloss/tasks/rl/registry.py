@@ -13,7 +13,8 @@ from jaxloss.tasks.rl.cartpole import Behaviour, cartpole_environment, record_ca
 from jaxloss.tasks.rl.episodes import Environment, Episodes, require_horizon
 from jaxloss.tasks.rl.finite import FiniteMDP, draw_episodes, finite_environment, mostly_best
 from jaxloss.tasks.rl.minari import load_minari
-from jaxloss.tasks.rl.task import OfflineRLTask, offline_rl_task
+from jaxloss.tasks.rl.task import OfflineRLTask, task_of_parts
+from jaxloss.tasks.splitting import MINIMUM_ROWS, SplitSettings, split_rows
 
 
 class FiniteProblem(NamedTuple):
@@ -62,7 +63,7 @@ def load_rl(text: str, settings: TaskSettings) -> OfflineRLTask:
         text: a name of `RL_NAMES`, perhaps with values: ``"tabular:horizon=8:episodes=60"``;
             ``astray=0.1`` for the chance that the finite problems' recorded policy takes any
             action; ``"cartpole:behaviour=random"``, ``controller`` or ``mixed``, or
-            ``"cartpole:data=PATH"`` for a data set of Minari.
+            ``"cartpole:data=PATH"`` for a data set of Minari, of ten episodes or more.
         settings: its ``model`` is the network of each stage; the fractions share out the episodes;
             ``split_seed`` draws problem, data and shares.
 
@@ -78,15 +79,9 @@ def load_rl(text: str, settings: TaskSettings) -> OfflineRLTask:
     own = ("astray",) if name in FINITE else ("behaviour", "data")
     values = _values(name, words, ("horizon", "episodes", *own))
     make = _finite if name in FINITE else _cartpole
-    environment, episodes = make(name, values, settings.split_seed)
-    return offline_rl_task(
-        f"rl:{text}",
-        environment,
-        episodes,
-        settings.model,
-        settings.task_loss or "mse",
-        settings.split_settings(),
-    )
+    environment, parts = make(name, values, settings.split_settings())
+    usual = settings.task_loss or "mse"
+    return task_of_parts(f"rl:{text}", environment, parts, settings.model, usual)
 
 
 def finite_data(
@@ -116,14 +111,22 @@ def finite_data(
     return mdp, finite_environment(name, mdp, horizon), recorded
 
 
-def _finite(name: str, values: dict[str, str], seed: int) -> tuple[Environment, Episodes]:
+_Parts = tuple[Episodes, Episodes, Episodes]
+"""What is recorded for training, validation and test."""
+
+
+def _finite(name: str, values: dict[str, str], split: SplitSettings) -> tuple[Environment, _Parts]:
     horizon = _whole(name, values, "horizon", FINITE[name].horizon)
     astray = _number(name, values, "astray", FINITE[name].astray)
     count = _whole(name, values, "episodes", EPISODES[name])
-    return finite_data(name, seed, count, horizon, astray)[1:]
+    _, environment, episodes = finite_data(name, split.seed, count, horizon, astray)
+    train, valid, test = (episodes.rows(part) for part in split_rows(None, count, split))
+    return environment, (train, valid, test)
 
 
-def _cartpole(name: str, values: dict[str, str], seed: int) -> tuple[Environment, Episodes]:
+def _cartpole(
+    name: str, values: dict[str, str], split: SplitSettings
+) -> tuple[Environment, _Parts]:
     horizon = require_horizon(_whole(name, values, "horizon", cartpole.HORIZON), f"rl:{name}")
     count = _whole(name, values, "episodes", EPISODES[name])
     require(count >= 1, f"rl:{name}: the data set is empty; episodes must be 1 or more")
@@ -132,8 +135,22 @@ def _cartpole(name: str, values: dict[str, str], seed: int) -> tuple[Environment
         recorded = load_minari(values["data"])
     else:
         behaviour = cast("Behaviour", values.get("behaviour", "mixed"))
-        recorded = record_cartpole(behaviour, count, horizon, seed)
-    return cartpole_environment(horizon), staged(recorded, count, horizon, seed)
+        recorded = record_cartpole(behaviour, count, horizon, split.seed)
+    require(
+        len(recorded) >= MINIMUM_ROWS,
+        f"rl:{name}: {len(recorded)} recorded episodes are too few to share out among train, valid "
+        f"and test; at least {MINIMUM_ROWS} are needed",
+    )
+    # The episodes are shared out before anything is drawn from them: a transition that is drawn
+    # twice stays on one side.
+    shares = split_rows(None, len(recorded), split)
+    sizes = split_rows(None, count, split)
+    generator = np.random.default_rng(split.seed)
+    train, valid, test = (
+        staged(generator, [recorded[number] for number in share], len(size), horizon)
+        for share, size in zip(shares, sizes, strict=True)
+    )
+    return cartpole_environment(horizon), (train, valid, test)
 
 
 def _values(name: str, words: list[str], known: tuple[str, ...]) -> dict[str, str]:

@@ -114,6 +114,33 @@ def offline_rl_task(
             usual loss does not fit.
     """
     require_usable(episodes, environment)
+    parts = split_rows(None, len(episodes.actions), split or SplitSettings())
+    train, valid, test = (episodes.rows(part) for part in parts)
+    return task_of_parts(name, environment, (train, valid, test), model, task_loss)
+
+
+def task_of_parts(
+    name: str,
+    environment: Environment,
+    parts: tuple[Episodes, Episodes, Episodes],
+    model: str = "mlp:50-50",
+    task_loss: str = "mse",
+) -> OfflineRLTask:
+    """Makes the task of episodes that are shared out already.
+
+    Args:
+        name: how reports call the task.
+        environment: where policies are played.
+        parts: what was recorded for training, validation and test; nothing should be in two.
+        model: the network of each stage, ``linear`` or ``mlp:WIDTH-WIDTH-...``.
+        task_loss: what `jaxloss.zoo.read` takes.
+
+    Raises:
+        InvalidInputError: a part cannot be learned from, or the network or the usual loss does not
+            fit.
+    """
+    for part in parts:
+        require_usable(part, environment)
     require(
         model.partition(":")[0] in ("linear", "mlp"),
         f"{name} has a network that is linear or mlp:WIDTH-WIDTH-... for each stage, "
@@ -121,9 +148,9 @@ def offline_rl_task(
     )
     zoo.read_task_loss(task_loss, "identity")
     network = create_model(model, 1)
-    rows, rewards = as_rows(episodes), jnp.asarray(episodes.rewards, jnp.result_type(float))
-    parts = split_rows(None, len(rows), split or SplitSettings())
-    train, valid, test = (Split(rows[part], rewards[part]) for part in parts)
+    train, valid, test = (
+        Split(as_rows(part), jnp.asarray(part.rewards, jnp.result_type(float))) for part in parts
+    )
     return OfflineRLTask(
         name,
         environment,

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from export_cases import GROUPS, INPUTS, Case, Computed, all_cases, computed, disagreement
 
+from jaxloss import LearnedLoss, TreeForm, parse
 from jaxloss.losses.export import export_code, function_name
 
 CASES = all_cases()
@@ -100,6 +101,20 @@ def test_optax_source_computes_each_loss_without_jaxloss(
 def test_torch_source_computes_each_loss(group: str, own: Results):
     found = {case.name: in_torch(case, *INPUTS[case.inputs]) for case in CASES[group]}
     assert_all_agree(found, own)
+
+
+@pytest.mark.parametrize("target", ["optax", "torch"])
+def test_large_whole_numbers_are_no_integers(target: str):
+    form = TreeForm(parse("max(f, 4294967296) + 65536*65536*y"))
+    loss = LearnedLoss(form, (1.0,) * form.parameter_count, "identity")
+    source, names = export_code(loss, target), dict[str, Any]()
+    assert "4294967296.0" in source
+    assert "65536.0" in source
+    exec(source, names)
+    arrays: Any = jnp if target == "optax" else pytest.importorskip("torch", reason=NO_TORCH)
+    with jax.enable_x64(False):
+        pair = arrays.asarray([1.0]), arrays.asarray([2.0])
+        np.testing.assert_allclose(names["learned_loss"](*pair), [3 * 2.0**32], rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["div", "softplus", "log_cosh, identity "])

@@ -124,6 +124,8 @@ def learned_loss(outputs, targets):
     Returns:
         One value for each example, [batch].
     """
+    if targets.shape[:1] != outputs.shape[:1]:
+        raise ValueError(f"targets {targets.shape}, outputs {outputs.shape}")
     y = targets.reshape(outputs.shape).to(outputs.dtype)
     f = outputs
     part_1 = analytic_quotient(absolute(f - y), torch.full_like(f, 2))
@@ -174,6 +176,36 @@ def test_torch_source_refuses_labels_of_another_shape():
     exec(of_zoo("mse", "softmax").code("torch"), names)
     with pytest.raises(RuntimeError, match="invalid for input of size"):
         names["mse_loss"](torch.zeros(4, 3), torch.zeros(4, 1))
+
+
+@pytest.mark.parametrize("target", ["optax", "torch"])
+@pytest.mark.parametrize(
+    ("view", "outputs", "targets"),
+    [
+        ("identity", (4, 6), (6, 4)),
+        ("sigmoid", (4, 1), (2, 2)),
+        ("softmax", (4, 6), (6, 4)),
+        ("softmax", (4, 1), (4, 1)),
+        ("softmax", (4, 1), (4,)),
+        ("logits", (6, 4), (4, 6)),
+        ("boxes", (4, 6), (4, 6)),
+        ("anchors", (4, 4, 2), (4, 1)),
+        ("anchors", (4, 2, 2), (4,)),
+        ("masks", (3, 4, 5), (3, 5, 4)),
+    ],
+)
+def test_source_refuses_shapes_that_jaxloss_refuses(
+    target: str, view: str, outputs: tuple[int, ...], targets: tuple[int, ...]
+):
+    first = VIEWS[view].variables[0]
+    loss, names = by_hand(f"square({first})", view), dict[str, Any]()
+    exec(export_code(loss, target), names)
+    arrays: Any = jnp if target == "optax" else pytest.importorskip("torch")
+    labels: Any = np.zeros(targets, int if len(targets) == 1 else np.float32)
+    with pytest.raises(ValueError, match=r"^targets .*, outputs "):
+        names["learned_loss"](arrays.zeros(outputs), arrays.asarray(labels))
+    with pytest.raises(InvalidInputError):
+        loss(jnp.zeros(outputs), jnp.asarray(labels))
 
 
 def test_a_network_lays_out_its_weights():
@@ -311,7 +343,17 @@ def test_json_is_the_loss_itself():
         (
             LearnedLoss(TreeForm(parse("f - y")), (1.0, 1.0), "boxes"),
             "torch",
-            "takes f, y, but its view shows i, u, e; these targets work: sympy, latex",
+            "takes f, y, but its view shows i, u, e; these targets work: sympy, latex, json$",
+        ),
+        (
+            of_zoo("cross_entropy", "cell_classes"),
+            "torch",
+            "the view cell_classes has no source .*; these targets work: sympy, latex, json$",
+        ),
+        (
+            of_zoo("contrastive", "anchors"),
+            "stablehlo",
+            "cannot compile contrastive_loss .* any length: .*; these targets work: latex, json$",
         ),
     ],
     ids=str,
@@ -327,6 +369,8 @@ def test_losses_of_other_inputs_are_formulas_and_programs():
     assert latex == f"% triplet, margin = 0.5\n{entry.formula}\n"
     with pytest.raises(InvalidInputError, match=r"triplet takes anchors, .*: latex, stablehlo"):
         exported_entry(entry, {}, "torch")
+    with pytest.raises(InvalidInputError, match=r"not a task's .* work: latex$"):
+        exported_entry(zoo.get("listmle"), {}, "torch")
     with pytest.raises(InvalidInputError, match="unknown parameter of triplet 'mragin'"):
         exported_entry(entry, {"mragin": 0.5}, "latex")
     with pytest.raises(InvalidInputError, match=r"JAX cannot compile listmle .* of any length"):

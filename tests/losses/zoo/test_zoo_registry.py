@@ -74,6 +74,11 @@ def test_unknown_names_give_the_nearest():
         zoo.example_inputs("real", jax.random.key(0), 0)
 
 
+def test_a_parameter_that_is_given_twice_is_refused():
+    with pytest.raises(InvalidInputError, match="'huber:delta=1: delta=2' gives 'delta' twice"):
+        zoo.read("huber:delta=1: delta=2")
+
+
 def test_losses_are_listed_and_filtered():
     assert zoo.names() == tuple(zoo.ZOO)
     assert sum(len(zoo.names(branch)) for branch in zoo.BRANCHES) == len(zoo.ZOO)

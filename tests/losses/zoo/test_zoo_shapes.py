@@ -156,6 +156,19 @@ def test_an_example_of_which_nothing_counts_costs_a_finite_number(name: str):
         np.testing.assert_array_equal(gradient[0], 0.0)
 
 
+@pytest.mark.parametrize("name", [name for name in MASKED if zoo.get(name).kind == "logits"])
+def test_a_single_class_that_may_occur_costs_a_finite_number(name: str):
+    entry = zoo.get(name)
+    inputs = drawn(entry.kind)
+    where = np.full(inputs[0].shape, True)
+    where[0] = inputs[1][0] == inputs[1][0].max()
+    assert where[0].sum() == 1
+    values, gradients = jax.tree.map(np.asarray, masked(entry.kind)(where, *inputs)[name])
+    assert np.isfinite(values[0])
+    for gradient in gradients:
+        assert np.all(np.isfinite(gradient[0]))
+
+
 @functools.cache
 def with_axes(kind: str) -> dict[str, Any]:
     """Values and gradients of all losses of a kind that take an axis, with the batch last."""

@@ -27,6 +27,7 @@ from jaxloss.runs.landscape.report import headline
 from jaxloss.runs.landscape.settings import repeat_command
 from jaxloss.runs.landscape.sides import Landscapes, Side
 from jaxloss.tasks import load_task
+from jaxloss.tasks.task import PlayedTask
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LOSS = "abs(f - y)"
@@ -85,6 +86,27 @@ def test_both_sides_are_trained_from_one_network_and_scored_as_they_are(drawn: D
     assert first.untrained_metric == second.untrained_metric
     assert second.curvature.values[0] == second.usual_curvature.values[0]
     assert first.curvature.values[0] != first.usual_curvature.values[0]
+
+
+def test_a_played_task_is_scored_by_its_policy(tmp_path: Path) -> None:
+    problem = TaskSettings(model="linear")
+    settings = LandscapeRunSettings(
+        "abs(f - y)",
+        task="rl:tabular:horizon=2:episodes=20",
+        problem=problem,
+        slices=LandscapeSettings(points=3, lines=1),
+        steps=5,
+        out=str(tmp_path / "drawn"),
+    )
+    found = draw_landscapes(settings, Console(file=io.StringIO()))
+    task = load_task(settings.task, problem)
+    assert isinstance(task, PlayedTask)
+    key = named_key(jax.random.key(0), "training")
+    tree = LearnedLoss(TreeForm(parse("abs(f - y)")), (1.0,) * 3, "identity")
+    model = train_model(key, task, tree, settings.optimizer, 5)
+    side = found.sides[0]
+    for split, score in ((task.valid, side.valid), (task.test, side.test)):
+        assert score == pytest.approx(float(task.score(model.variables, split)), rel=1e-4)
 
 
 def test_the_folder_holds_the_report_and_all_numbers(drawn: Drawn) -> None:

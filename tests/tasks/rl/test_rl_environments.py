@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.tasks import load_task
 from jaxloss.tasks.rl import finite_data, load_minari, optimal_values
 from jaxloss.tasks.rl.cartpole import cartpole_environment, push, record_cartpole, staged
 from jaxloss.tasks.rl.finite import draw_episodes, finite_environment, finite_mdp, mostly_best
@@ -116,7 +117,7 @@ def test_the_controller_stands_longer_than_chance():
 
 def test_stages_are_drawn_from_what_was_recorded():
     recorded = record_cartpole("random", 6, 60, 1)
-    episodes = staged(recorded, 12, 5, 0)
+    episodes = staged(np.random.default_rng(0), recorded, 12, 5)
     assert episodes.states.shape == (12, 5, 4)
     firsts = {tuple(one.states[0].tolist()) for one in recorded}
     assert {tuple(state) for state in np.asarray(episodes.states[:, 0]).tolist()} == firsts
@@ -151,10 +152,16 @@ def test_a_data_set_of_minari_is_read(tmp_path: Path):
     np.testing.assert_array_equal(episodes[1].states, [[100, 101, 102, 103], [104, 105, 106, 107]])
     alone = load_minari(tmp_path / "set" / "data" / "main_data.hdf5")
     np.testing.assert_array_equal(alone[0].actions, [0, 1, 0])
-    drawn = staged(episodes, 30, 2, 0)
+    drawn = staged(np.random.default_rng(0), episodes, 30, 2)
     ends = np.asarray(drawn.next_states)[..., 0] == np.array(12.0)
     assert ends.any()
     assert not np.asarray(drawn.goes_on)[ends].any()
+
+
+def test_a_data_set_of_too_few_episodes_to_share_out_is_refused(tmp_path: Path):
+    path = written(tmp_path / "set")
+    with pytest.raises(InvalidInputError, match="2 recorded episodes are too few to share out"):
+        load_task(f"rl:cartpole:data={path}")
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,18 @@ def test_every_problem_is_a_played_task(name: str):
     assert 0 <= float(score) <= 4
 
 
+def test_no_transition_of_the_pole_is_in_two_splits():
+    task = load_task("rl:cartpole:horizon=6:episodes=40", TaskSettings(model="linear"))
+    train, valid, test = (
+        {tuple(row) for row in np.asarray(split.inputs).reshape(-1, 10).tolist()}
+        for split in (task.train, task.valid, task.test)
+    )
+    assert len(train) > 20
+    assert not train & valid
+    assert not train & test
+    assert not valid & test
+
+
 def test_next_values_are_those_of_the_next_stage_clipped():
     """Every value set by hand: at stage h the value of action a in state s."""
     task = tiny()
