@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jaxloss.errors import require
-from jaxloss.tasks.scenes.photographs import PhotographSplit, photographs
+from jaxloss.tasks.scenes.photographs import SPLITS, PhotographSplit, photographs
 from jaxloss.tasks.scenes.silhouettes import SILHOUETTES
 
 _TRIES = 50
@@ -80,13 +80,13 @@ class Scenes(NamedTuple):
 def compose_scenes(
     seed: int, count: int, split: PhotographSplit, settings: SceneSettings | None = None
 ) -> Scenes:
-    """Composes scenes from one split's part of the photographs.
+    """Composes scenes of one split from its part of the photographs.
 
     Args:
-        seed: draws everything; equal seeds give equal scenes, whatever their number, and a longer
-            series starts with the shorter one.
+        seed: draws everything, together with the split; equal seeds give equal scenes, whatever
+            their number, and a longer series starts with the shorter one.
         count: how many scenes.
-        split: whose part of the photographs is used.
+        split: whose part of the photographs is used; each split also draws its own objects.
         settings: sizes and looks.
 
     Raises:
@@ -95,8 +95,10 @@ def compose_scenes(
     require(count >= 1, f"expected 1 scene or more, got {count}")
     settings = settings or SceneSettings()
     photos = photographs(split)
+    place = list(SPLITS).index(split)
     drawn = [
-        _scene(np.random.default_rng([seed, number]), photos, settings) for number in range(count)
+        _scene(np.random.default_rng([seed, number, place]), photos, settings)
+        for number in range(count)
     ]
     return Scenes(*(np.stack(part) for part in zip(*drawn, strict=True)))
 

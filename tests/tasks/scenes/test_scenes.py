@@ -1,3 +1,4 @@
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -69,6 +70,16 @@ def test_each_split_has_its_share_of_scenes_from_its_own_strip():
         np.testing.assert_array_equal(part.images, same.images)
     with pytest.raises(InvalidInputError, match=r"leaves 2 scene\(s\) to the valid split"):
         compose_splits(10, division, looks, fewest=3)
+
+
+def test_no_scene_of_one_split_has_the_objects_of_a_scene_of_another():
+    parts = [compose_scenes(0, 20, split, SceneSettings(side=24)) for split in SPLITS]
+    for one, other in itertools.combinations(parts, 2):
+        for known in ("owners", "boxes"):
+            left, right = getattr(one, known), getattr(other, known)
+            # Every scene beside every other one, not just those of equal number.
+            equal = np.all(left[:, None] == right[None], axis=(2, 3))
+            assert not equal.any(), known
 
 
 def test_splits_share_no_pixel_of_a_photograph():
