@@ -105,13 +105,13 @@ def test_torch_source_computes_each_loss(group: str, own: Results):
 
 @pytest.mark.parametrize("target", ["optax", "torch"])
 def test_large_whole_numbers_are_no_integers(target: str):
+    arrays: Any = jnp if target == "optax" else pytest.importorskip("torch", reason=NO_TORCH)
     form = TreeForm(parse("max(f, 4294967296) + 65536*65536*y"))
     loss = LearnedLoss(form, (1.0,) * form.parameter_count, "identity")
     source, names = export_code(loss, target), dict[str, Any]()
     assert "4294967296.0" in source
     assert "65536.0" in source
     exec(source, names)
-    arrays: Any = jnp if target == "optax" else pytest.importorskip("torch", reason=NO_TORCH)
     with jax.enable_x64(False):
         pair = arrays.asarray([1.0]), arrays.asarray([2.0])
         np.testing.assert_allclose(names["learned_loss"](*pair), [3 * 2.0**32], rtol=1e-6)
