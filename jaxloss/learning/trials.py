@@ -92,6 +92,11 @@ SEEDS_AT_ONCE = 3
 
 
 @lru_cache(maxsize=64)
+def even_observations(steps: int, most: int) -> int:
+    """Counts the points of a curve that are evenly spaced, the last of them at the end."""
+    return next(count for count in range(most, 0, -1) if steps % count == 0)
+
+
 def trial_runner(
     task: Task, optimizer: BaseOptimizerSettings, steps: int, way: Way = "auto"
 ) -> TrialRunner:
@@ -100,8 +105,7 @@ def trial_runner(
     The same key gives every loss the same networks and batches, so that results can be compared in
     pairs. Trees run by the way that takes less time: one program for all of them, or each its own.
     """
-    # Evenly spaced, the last at the end: as many as divide the steps.
-    observations = next(count for count in range(OBSERVATIONS, 0, -1) if steps % count == 0)
+    observations = even_observations(steps, OBSERVATIONS)
     alphabet = Alphabet(PrimitiveSet(variables=task.view.variables))
     batch = min(optimizer.batch_size, len(task.train.inputs))
     # Ten seeds, as many as the default: which way wins hardly depends on it.

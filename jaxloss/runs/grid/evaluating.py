@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss
-from jaxloss.learning.trials import TrialRunner, Trials
+from jaxloss.learning.trials import TrialRunner, Trials, even_observations
 from jaxloss.learning.tuning import TunedTraining, TuningSettings, trained_with, tune_training
 from jaxloss.losses.tunable import TunableLoss
 from jaxloss.runs.grid.budget import GridBudget
@@ -65,12 +65,11 @@ def tuned(
 
 def tuning_settings(budget: GridBudget) -> TuningSettings:
     """Divides what tuning may spend."""
-    observations = next(count for count in range(_OBSERVATIONS, 0, -1) if budget.steps % count == 0)
     return TuningSettings(
         budget=budget.tuning,
         seeds=_TUNING_SEEDS,
         steps=budget.steps,
-        observations=observations,
+        observations=even_observations(budget.steps, _OBSERVATIONS),
     )
 
 

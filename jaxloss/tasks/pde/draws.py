@@ -27,6 +27,10 @@ class Outliers(NamedTuple):
     judging: bool = True
 
 
+_KINDS = {"interior": INTERIOR, "boundary": BOUNDARY, "initial": INITIAL}
+"""The kind of row of each term."""
+
+
 def terms_of(problem: Problem, weights: Weights) -> dict[float, float]:
     """Gives the kinds of training rows of a problem, with the weight of each.
 
@@ -41,11 +45,7 @@ def terms_of(problem: Problem, weights: Weights) -> dict[float, float]:
         )
     if problem.residual is None:
         return {SCORED: 1.0}
-    there = {
-        INTERIOR: weights.interior,
-        BOUNDARY: weights.boundary if problem.boundary else 0.0,
-        INITIAL: weights.initial if problem.initial else 0.0,
-    }
+    there = {_KINDS[term]: getattr(weights, term) for term in problem.terms}
     kept = {kind: weight for kind, weight in there.items() if weight > 0}
     require(bool(kept), f"pde:{problem.name}: no term has a weight above 0")
     return kept

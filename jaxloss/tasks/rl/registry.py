@@ -13,7 +13,7 @@ from jaxloss.tasks.rl.cartpole import Behaviour, cartpole_environment, record_ca
 from jaxloss.tasks.rl.episodes import Environment, Episodes, require_horizon
 from jaxloss.tasks.rl.finite import FiniteMDP, draw_episodes, finite_environment, mostly_best
 from jaxloss.tasks.rl.minari import load_minari
-from jaxloss.tasks.rl.task import OfflineRLTask, task_of_parts
+from jaxloss.tasks.rl.task import OfflineRLTask, shared_out, task_of_parts
 from jaxloss.tasks.splitting import MINIMUM_ROWS, SplitSettings, split_rows
 
 
@@ -120,8 +120,7 @@ def _finite(name: str, values: dict[str, str], split: SplitSettings) -> tuple[En
     astray = _number(name, values, "astray", FINITE[name].astray)
     count = _whole(name, values, "episodes", EPISODES[name])
     _, environment, episodes = finite_data(name, split.seed, count, horizon, astray)
-    train, valid, test = (episodes.rows(part) for part in split_rows(None, count, split))
-    return environment, (train, valid, test)
+    return environment, shared_out(episodes, split)
 
 
 def _cartpole(

@@ -114,9 +114,15 @@ def offline_rl_task(
             usual loss does not fit.
     """
     require_usable(episodes, environment)
-    parts = split_rows(None, len(episodes.actions), split or SplitSettings())
+    parts = shared_out(episodes, split or SplitSettings())
+    return task_of_parts(name, environment, parts, model, task_loss)
+
+
+def shared_out(episodes: Episodes, split: SplitSettings) -> tuple[Episodes, Episodes, Episodes]:
+    """Shares recorded episodes out among training, validation and test."""
+    parts = split_rows(None, len(episodes.actions), split)
     train, valid, test = (episodes.rows(part) for part in parts)
-    return task_of_parts(name, environment, (train, valid, test), model, task_loss)
+    return train, valid, test
 
 
 def task_of_parts(
