@@ -91,12 +91,12 @@ SEEDS_AT_ONCE = 3
 """Seeds that each device trains in one call of a compiled program."""
 
 
-@lru_cache(maxsize=64)
 def even_observations(steps: int, most: int) -> int:
     """Counts the points of a curve that are evenly spaced, the last of them at the end."""
     return next(count for count in range(most, 0, -1) if steps % count == 0)
 
 
+@lru_cache(maxsize=64)
 def trial_runner(
     task: Task, optimizer: BaseOptimizerSettings, steps: int, way: Way = "auto"
 ) -> TrialRunner:
