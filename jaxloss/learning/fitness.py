@@ -4,10 +4,12 @@ Filter 5 of EvoMAL (https://arxiv.org/abs/2209.08907, Section 4.4): train from a
 few hundred steps and score the metric on the validation split.
 """
 
+import math
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
@@ -60,9 +62,24 @@ class FitnessSettings:
 
     @property
     def mean_steps(self) -> float:
-        """Steps that a candidate trains for on average."""
-        legs = zip((0, *self.lengths), self.lengths, strict=False)
-        return sum(self.keep**rung * (end - begin) for rung, (begin, end) in enumerate(legs))
+        """Steps that a candidate of a large population trains for on average."""
+        return sum(self.keep**rung * leg for rung, leg in enumerate(self._legs))
+
+    @property
+    def _legs(self) -> tuple[int, ...]:
+        return tuple(np.diff(self.lengths, prepend=0).tolist())
+
+    def survivors(self, candidates: int) -> int:
+        """Counts who stay after a comparison: rounded up, so that someone reaches the end."""
+        return math.ceil(self.keep * candidates)
+
+    def training_steps(self, candidates: int) -> int:
+        """Counts the steps that all candidates take together, each of one network."""
+        steps = 0
+        for leg in self._legs:
+            steps += candidates * leg
+            candidates = self.survivors(candidates)
+        return self.seeds * steps
 
 
 def partial_training(

@@ -6,7 +6,6 @@ the number of candidates; here every race ends after the same number of steps, s
 comparable between races. Who stays is rounded up, so that someone always reaches the end.
 """
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -114,7 +113,7 @@ def race(
         learners, fitness = advance(leg, (*candidates, learners))
         going = np.arange(len(fitness))
         for end in settings.lengths[1:]:
-            stays = staying(fitness[going].mean(axis=1), settings.keep)
+            stays = staying(fitness[going].mean(axis=1), settings.survivors(len(going)))
             going, learners = going[stays], _rows(learners, stays)
             if not len(going):
                 break
@@ -132,10 +131,10 @@ def race(
 
 
 def staying(
-    fitness: Float[np.ndarray, " candidates"], keep: float
+    fitness: Float[np.ndarray, " candidates"], survivors: int
 ) -> Int[np.ndarray, " survivors"]:
-    """Finds who trains on: the share with the lowest finite fitness, in their own order."""
-    best = np.argsort(fitness, kind="stable")[: math.ceil(keep * len(fitness))]
+    """Finds who trains on: so many with the lowest finite fitness, in their own order."""
+    best = np.argsort(fitness, kind="stable")[:survivors]
     return np.sort(best[np.isfinite(fitness[best])])
 
 

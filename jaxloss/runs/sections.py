@@ -23,7 +23,7 @@ def formula_section(findings: Findings) -> list[Block]:
     learned = findings.finalists[0].learned
     loss = findings.winner
     heading = Heading("Learned loss" if learned else "Task loss (nothing beat it)")
-    meaning = view_meaning(loss.view)
+    meaning = view_meaning(loss.view, loss.family.averages)
     if not loss.is_symbolic:
         return [
             heading,

@@ -188,7 +188,7 @@ def tree_judge(
             jobs.append(partial(parts[0].norms.prepare, (key, of_tasks[0].examples), one))
         all_at_once(jobs)
 
-    steps_of = _steps_of(tasks, settings, tuning)
+    steps_of = _steps_of(settings, tuning)
 
     def judge(
         key: PRNGKeyArray, trees: np.ndarray, archive: Archive, generation: int
@@ -207,7 +207,8 @@ def tree_judge(
             if not len(rows):
                 break
             trained[rows] = name == "not finite"
-            steps += len(rows) * steps_of.get(name, 0)
+            if name in steps_of:
+                steps += len(tasks) * steps_of[name](len(rows))
             passed = stage(work, rows)
             if name in FILTERS:
                 dropped[name] = int(np.sum(~passed))
@@ -227,15 +228,17 @@ def _examples(task: Task, settings: GeneticSettings) -> Split:
 
 
 def _steps_of(
-    tasks: Tasks, settings: GeneticSettings, tuning: LocalSearchSettings | None
-) -> dict[str, int]:
-    """Counts the steps of inner training that each stage takes for one candidate."""
-    fitness = settings.fitness
-    training = round(fitness.mean_steps) if fitness.rungs > 1 else fitness.steps
-    last = "outrun" if fitness.rungs > 1 else "not finite"
-    counts = {last: len(tasks) * fitness.seeds * training}
+    settings: GeneticSettings, tuning: LocalSearchSettings | None
+) -> dict[str, Callable[[int], int]]:
+    """Makes ``candidates -> steps`` for each stage with inner training, on one task.
+
+    A candidate whose training fails on the way counts as if it had gone on.
+    """
+    last = "outrun" if settings.fitness.rungs > 1 else "not finite"
+    counts = {last: settings.fitness.training_steps}
     if tuning is not None:
-        counts["tuned"] = len(tasks) * tuning.meta_steps * tuning.inner_steps
+        of_one = tuning.meta_steps * tuning.inner_steps
+        counts["tuned"] = lambda candidates: candidates * of_one
     return counts
 
 

@@ -157,7 +157,7 @@ def _foretold(task: Task, settings: EvoMALSettings, trees: int) -> dict[str, Any
         group = generator.choice(scores.shape[1], min(GROUP, scores.shape[1]), replace=False)
         going = group
         for part in scores[:-1]:
-            going = going[staying(part[going], settings.fitness.keep)]
+            going = going[staying(part[going], settings.fitness.survivors(len(going)))]
         won.append(scores[-1, group].min() in scores[-1, going])
     return {"compared": scores.shape[1], "best_wins": np.mean(won), **after}
 

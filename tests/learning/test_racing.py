@@ -192,6 +192,15 @@ def test_lengths_double_and_the_mean_counts_who_stays():
     assert FitnessSettings(steps=8, rungs=4).lengths == (1, 2, 4, 8)
 
 
+def test_a_small_race_counts_who_really_stays():
+    assert FitnessSettings(steps=500, seeds=2).training_steps(7) == 2 * 7 * 500
+    race = FitnessSettings(steps=8, seeds=2, rungs=4, keep=0.3)
+    # 5 take one step, 2 one more, then one goes on alone.
+    assert race.training_steps(5) == 2 * (5 * 1 + 2 * 1 + 1 * 2 + 1 * 4)
+    large = FitnessSettings(steps=500, rungs=4)
+    assert large.training_steps(8000) == 8000 * large.mean_steps
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -161,6 +161,19 @@ def test_the_page_shows_losses_of_other_families(
     assert loss.formula() in _printed(console)
 
 
+@pytest.mark.parametrize(("averages", "how"), [(False, "summed"), (True, "averaged")])
+def test_page_and_code_say_how_values_are_reduced(
+    averages: bool, how: str, draw_settings: RunSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = NetworkForm((2,), variables=("f", "y"), averages=averages)
+    loss = _drawn(form, "softmax")
+    monkeypatch.setattr("run_helpers.LearnedLoss", lambda *_: loss)
+    page = run_search(draw_settings, quiet()).report.read_text()
+    assert f"values are {how} over the classes. loss.json" in page
+    code = " ".join(export_code(loss, "torch").replace("#", " ").split())
+    assert f"values are {how} over the classes." in code
+
+
 def _printed(console: Console) -> str:
     return getattr(console.file, "getvalue", str)()
 

@@ -113,6 +113,14 @@ def test_the_rejection_test_takes_the_mean_of_gains():
     assert judged((worse, better), strict).trained[0]
 
 
+def test_steps_of_a_race_are_those_of_who_stays():
+    settings = replace(SETTINGS, fitness=FitnessSettings(steps=12, seeds=2, rungs=2))
+    found = judged((ONE,), settings)
+    # Three take six steps, and two, the larger half, six more.
+    assert found.training_steps == 2 * (3 * 6 + 2 * 6)
+    assert found.trained.sum() == 2
+
+
 def test_candidates_race_on_one_task_only():
     settings = replace(SETTINGS, fitness=FitnessSettings(steps=12, rungs=2))
     with pytest.raises(InvalidInputError, match="race on one task only, got 2"):

@@ -102,8 +102,7 @@ def _comment(loss: LearnedLoss, library: Library, written: Body, notes: tuple[st
         maker = "written by hand" if by_hand else "learned by jaxloss"
         origin = "" if by_hand else ", ".join(f"{key} {value}" for key, value in loss.origin)
         blocks.insert(0, f"A loss {maker}, for {_PEOPLE[library]}.")
-        meaning = view_source(loss.view).meaning
-        meaning = meaning.replace("summed", "averaged") if written.averages else meaning
+        meaning = view_source(loss.view).explained(written.averages)
         blocks += [f"Here {meaning}.", *words]
         blocks += [f"Origin: {origin}."] if origin else []
         blocks += [_SCALED] if origin and loss.view == "identity" else []

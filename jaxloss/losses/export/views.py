@@ -26,6 +26,8 @@ class ViewSource(NamedTuple):
         per_example: whether its variables have one number for each example, so that there is
             nothing to add up.
         averages: whether values are averaged; else they are added up.
+        reduced_over: what they are averaged or added up over, in words; empty where a loss mostly
+            has one value for each example anyway.
     """
 
     outputs: str
@@ -37,6 +39,18 @@ class ViewSource(NamedTuple):
     class_numbers: bool = False
     per_example: bool = False
     averages: bool = False
+    reduced_over: str = ""
+
+    def explained(self, averages: bool = False) -> str:
+        """Says in words what the variables are and how values are reduced.
+
+        Args:
+            averages: whether the loss averages, whatever the view does.
+        """
+        if not self.reduced_over:
+            return self.meaning
+        how = "averaged" if averages or self.averages else "summed"
+        return f"{self.meaning}; values are {how} over the {self.reduced_over}"
 
 
 _MISFIT = 'raise ValueError(f"targets {targets.shape}, outputs {outputs.shape}")'
@@ -119,11 +133,12 @@ VIEW_SOURCES = {
     "softmax": ViewSource(
         *_CLASSES,
         "f is the predicted probability of a class and y is 1 for the right class and 0 for the "
-        "others; values are summed over the classes",
+        "others",
         _ONE_HOT,
         "f = softmax(outputs)",
         ("batch", "classes"),
         class_numbers=True,
+        reduced_over="classes",
     ),
     "sigmoid": ViewSource(
         "logits, [batch, ...]",
@@ -135,12 +150,12 @@ VIEW_SOURCES = {
     ),
     "logits": ViewSource(
         *_CLASSES,
-        "x is the logit of a class and y is 1 for the right class and 0 for the others; values are "
-        "summed over the classes",
+        "x is the logit of a class and y is 1 for the right class and 0 for the others",
         _ONE_HOT,
         "x = outputs",
         ("batch", "classes"),
         class_numbers=True,
+        reduced_over="classes",
     ),
     "boxes": ViewSource(
         "four raw numbers for each box, [batch, 4]",
@@ -157,29 +172,35 @@ VIEW_SOURCES = {
         "features]",
         "class numbers, [batch], or one-hot or soft labels, [batch, classes]",
         "d is the distance of an embedding to the anchor of a class and y is 1 for its own class "
-        "and 0 for the others; values are summed over the classes",
+        "and 0 for the others",
         _OF_ANCHORS,
         "d = safe_sqrt(square(outputs[:, :1] - outputs[:, 1:]).sum(-1))",
         ("batch", "rows", "features"),
         class_numbers=True,
+        reduced_over="classes",
     ),
     "masks": ViewSource(
         "logits of the foreground, [batch, height, width]",
         "masks of 0 and 1, [batch, height, width]",
-        "f is the predicted probability that a pixel belongs to the foreground and y is 1 or 0; "
-        "values are averaged over the pixels",
+        "f is the predicted probability that a pixel belongs to the foreground and y is 1 or 0",
         _OF_MASKS,
         "f = sigmoid(outputs)",
         ("batch", "height", "width"),
         averages=True,
+        reduced_over="pixels",
     ),
 }
 """Every view by its name. The labels are called y; for boxes, y are the true boxes."""
 
 
-def view_meaning(name: str) -> str:
-    """Says in words what the variables of a view are."""
-    return MEANINGS[name] if name in MEANINGS else view_source(name).meaning
+def view_meaning(name: str, averages: bool = False) -> str:
+    """Says in words what the variables of a view are and how values are reduced.
+
+    Args:
+        name: of the view.
+        averages: whether the loss averages, whatever the view does.
+    """
+    return MEANINGS[name] if name in MEANINGS else view_source(name).explained(averages)
 
 
 def view_source(name: str) -> ViewSource:
