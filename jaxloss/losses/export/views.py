@@ -69,7 +69,12 @@ def _shaped_if_not(misfit: str) -> dict[Library, str]:
 
 
 _SAME_SHAPE = _shaped_if_not("targets.shape[:1] != outputs.shape[:1]")
-_OF_CLASSES = _shaped_if_not("outputs.shape[-1] < 2 or len(targets) != len(outputs)")
+_OF_CLASSES = _shaped_if_not("""\
+(
+    outputs.ndim < 2
+    or outputs.shape[-1] < 2
+    or len(targets) != len(outputs)
+)""")
 _OF_BOXES = _shaped_if_not("outputs.shape != (len(targets), 4)")
 _OF_MASKS = _shaped_if_not("outputs.ndim != 3 or targets.shape != outputs.shape")
 

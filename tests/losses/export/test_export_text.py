@@ -187,6 +187,7 @@ def test_torch_source_refuses_labels_of_another_shape():
         ("softmax", (4, 6), (6, 4)),
         ("softmax", (4, 1), (4, 1)),
         ("softmax", (4, 1), (4,)),
+        ("softmax", (4,), (4,)),
         ("logits", (6, 4), (4, 6)),
         ("boxes", (4, 6), (4, 6)),
         ("anchors", (4, 4, 2), (4, 1)),
