@@ -13,12 +13,8 @@ from jaxloss.learning.landscape import (
 from jaxloss.learning.local_search import LocalSearchSettings, local_search
 from jaxloss.learning.trained import TrainedModel, train_model
 from jaxloss.learning.trials import TrialSettings, trial_runner
-from jaxloss.learning.tuning import (
-    TunedTraining,
-    TuningSettings,
-    trained_with,
-    tune_training,
-)
+from jaxloss.learning.tuning import TunedTraining, trained_with, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.learning.unroll import meta_loss
 
 __all__ = [

@@ -2,17 +2,16 @@
 
 Random search (https://jmlr.org/papers/v13/bergstra12a.html) with draws that fill the ranges evenly:
 every loss gets the same budget, the same networks and the same learning rates and weight decays,
-and is scored on the validation split. A shorter training is read off on the way of a longer one, so
-that the number of steps is tuned for free.
+and is scored on the validation split. The best meet again over fresh networks, and the default
+training with them. A shorter training is read off on the way of a longer one, so that the number of
+steps is tuned for free.
 """
 
-import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.keys import named_key
@@ -24,55 +23,9 @@ from jaxloss.learning.tuning_programs import (
     runs_at_once,
     whole_trainings,
 )
+from jaxloss.learning.tuning_settings import TuningSettings, configurations
 from jaxloss.losses.tunable import ParameterRange, TunableLoss
 from jaxloss.tasks.task import Task
-
-
-@dataclass(frozen=True)
-class TuningSettings:
-    """How a training is tuned; all defaults are *assumed*."""
-
-    budget: int
-    """Inner training steps that all configurations together may take; one is always trained."""
-    seeds: int = 2
-    """Trainings of each configuration; their mean fitness counts."""
-    steps: int = 2000
-    """Steps of the longest training."""
-    observations: int = 10
-    """How many lengths are compared, evenly spaced, the last at ``steps``."""
-    learning_rates: tuple[float, float] = (1e-3, 1.0)
-    """Smallest and largest step size tried; ratios matter."""
-    weight_decays: tuple[float, float] = (1e-6, 1e-1)
-    """Smallest and largest weight decay tried; ratios matter."""
-
-    def __post_init__(self) -> None:
-        require(self.budget >= 1, f"tuning budget must be 1 or more, got {self.budget}")
-        require(self.seeds >= 1, f"tuning seeds must be 1 or more, got {self.seeds}")
-        require(self.observations >= 1, f"observations must be 1 or more, got {self.observations}")
-        require(
-            self.steps >= 1 and self.steps % self.observations == 0,
-            f"tuning steps must be a multiple of the {self.observations} observations, "
-            f"got {self.steps}",
-        )
-        for name, (low, high) in (
-            ("learning_rates", self.learning_rates),
-            ("weight_decays", self.weight_decays),
-        ):
-            require(
-                0 < low <= high < math.inf,
-                f"{name} must be two rising numbers above 0, got {low:g} and {high:g}",
-            )
-
-    @property
-    def configurations(self) -> int:
-        """How many configurations the budget pays for, at least one."""
-        return max(self.budget // (self.seeds * self.steps), 1)
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """Steps after which trainings are scored."""
-        apart = self.steps // self.observations
-        return tuple(range(apart, self.steps + 1, apart))
 
 
 class TunedTraining(NamedTuple):
@@ -84,9 +37,10 @@ class TunedTraining(NamedTuple):
         steps: training steps.
         parameters: the loss's own, by name.
         valid: mean fitness on the validation split, lower is better; infinite if no training was
-            finite. It is the best of many, so fresh seeds will on average score worse.
+            finite. It is the best of several, so fresh seeds will on average score worse.
         untuned: the same of the default training, with the same networks.
         configurations: how many were tried, the default one among them.
+        finalists: how many were trained again with fresh networks; 0 if the first look decided.
         training_steps: how many steps they took, all together.
     """
 
@@ -97,6 +51,7 @@ class TunedTraining(NamedTuple):
     valid: float
     untuned: float
     configurations: int
+    finalists: int
     training_steps: int
 
 
@@ -110,9 +65,10 @@ def tune_training(
     """Tunes learning rate, weight decay, length and the loss's own parameters.
 
     The first configuration is the default training: the optimiser as given and the loss's default
-    parameters. The same key gives every loss the same networks, batches, learning rates and weight
-    decays. A larger budget tries the same configurations and more. Nothing recompiles for another
-    key, other ranges, or another learned tree of the same task.
+    parameters; it always comes to the finals, so that what wins has beaten it there. The same key
+    gives every loss the same networks, batches, learning rates and weight decays. A larger budget
+    tries the same configurations and more. Nothing recompiles for another key, other ranges, or
+    another learned tree of the same task.
 
     Args:
         task: gives the network, the training and validation splits and the metric.
@@ -135,10 +91,9 @@ def tune_training(
         ParameterRange("weight_decay", optimizer.weight_decay, *decays, log=True),
         *loss.parameters,
     )
-    count, seeds = settings.configurations, settings.seeds
-    table = _configurations(named_key(key, "configurations"), ranges, count)
-    keys = jax.random.split(named_key(key, "networks"), seeds)
-    runs = count * seeds
+    count = settings.configurations
+    table = configurations(named_key(key, "configurations"), ranges, count)
+    runs = max(count * settings.seeds, settings.finalists * settings.final_seeds)
     binding, data = parted(task, loss, optimizer.batch_size, runs * settings.steps)
     program = observed_trainings(
         task,
@@ -150,26 +105,50 @@ def tune_training(
         runs_at_once(runs),
         optimizer.rule,
     )
-    candidates = (
-        np.tile(jax.random.key_data(keys), (count, 1)),
-        np.repeat(table.astype(np.float32), seeds, axis=0),
-    )
-    fitness = program(((task.train, task.valid), data), candidates)
-    means = fitness.reshape(count, seeds, -1).astype(float).mean(axis=1)
-    row, length = np.unravel_index(np.argmin(means), means.shape)
-    if not np.isfinite(means[row, length]):
-        row, length = 0, -1
-    learning_rate, weight_decay, *own = table[row].tolist()
+
+    def means(name: str, rows: np.ndarray, seeds: int) -> Float[np.ndarray, "rows lengths"]:
+        """Trains configurations from the same networks each; their mean fitness."""
+        key_data = jax.random.key_data(jax.random.split(named_key(key, name), seeds))
+        candidates = (
+            np.tile(key_data, (len(rows), 1)),
+            np.repeat(table[rows].astype(np.float32), seeds, axis=0),
+        )
+        fitness = program(((task.train, task.valid), data), candidates)
+        return fitness.reshape(len(rows), seeds, -1).astype(float).mean(axis=1)
+
+    rows = np.arange(count)
+    found = means("networks", rows, settings.seeds)
+    if settings.finalists:
+        rows = finalists_of(found, settings.finalists)
+        found = means("finals", rows, settings.final_seeds)
+    place, length = np.unravel_index(np.argmin(found), found.shape)
+    if not np.isfinite(found[place, length]):
+        place, length = 0, -1
+    learning_rate, weight_decay, *own = table[rows[place]].tolist()
+    trainings = count * settings.seeds + settings.finalists * settings.final_seeds
     return TunedTraining(
         learning_rate,
         weight_decay,
         settings.lengths[length],
         {parameter.name: value for parameter, value in zip(loss.parameters, own, strict=True)},
-        float(means[row, length]),
-        float(means[0, -1]),
+        float(found[place, length]),
+        float(found[0, -1]),
         count,
-        runs * settings.steps,
+        settings.finalists,
+        trainings * settings.steps,
     )
+
+
+def finalists_of(
+    found: Float[np.ndarray, "configurations lengths"], count: int
+) -> Int[np.ndarray, " finalists"]:
+    """Finds the default configuration, the first, and those with the best lengths, in order.
+
+    Error rates are often equal; then the configuration that is better at all lengths goes first.
+    """
+    others = found[1:]
+    order = np.lexsort((others.mean(axis=1), others.min(axis=1)))
+    return np.concatenate([[0], np.sort(order[: count - 1]) + 1])
 
 
 def trained_with(
@@ -228,29 +207,3 @@ def trained_with(
     key_data = np.asarray(jax.random.key_data(jax.random.split(key, seeds)))
     valid, test = program(shared, key_data)
     return Trials(valid, test, np.zeros((seeds, 0), valid.dtype))
-
-
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
-
-
-def _configurations(
-    key: PRNGKeyArray, ranges: tuple[ParameterRange, ...], count: int
-) -> Float[np.ndarray, "configurations ranges"]:
-    """Puts the defaults first and draws the others.
-
-    Each number takes steps of the square root of a prime around its range (Richtmyer's sequence),
-    from a start that depends on its name: what else is tuned changes nothing about it.
-    """
-    require(
-        len(ranges) <= len(_PRIMES),
-        f"at most {len(_PRIMES) - 2} parameters of a loss can be tuned, got {len(ranges) - 2}",
-    )
-    starts = [float(jax.random.uniform(named_key(key, one.name))) for one in ranges]
-
-    def drawn(number: int) -> list[float]:
-        return [
-            one.at((start + number * math.sqrt(prime)) % 1.0)
-            for one, start, prime in zip(ranges, starts, _PRIMES, strict=False)
-        ]
-
-    return np.array([[one.default for one in ranges], *map(drawn, range(count - 1))])

@@ -18,7 +18,8 @@ from timing import one_core, timed
 from jaxloss.keys import named_key
 from jaxloss.learning import BaseOptimizerSettings
 from jaxloss.learning.inner import ExampleLoss, predict, train
-from jaxloss.learning.tuning import TunedTraining, TuningSettings, tune_training
+from jaxloss.learning.tuning import TunedTraining, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import zoo
 from jaxloss.losses.zoo.tunable import tunable
 from jaxloss.runs.statistics import paired
@@ -45,7 +46,7 @@ def rows(
     losses: tuple[str, ...] = (CAM, *RIVALS, "cross_entropy"),
     model: str = "mlp:50-50",
     steps: int = 1000,
-    configurations: int = 24,
+    tunings: int = 48,
     seeds: int = 10,
     timed_steps: int = 300,
 ) -> list[dict[str, Any]]:
@@ -57,7 +58,7 @@ def rows(
         losses: names in the zoo, class anchor margin first.
         model: the network.
         steps: of every training.
-        configurations: that tuning tries for each loss, with two networks each.
+        tunings: trainings that tune each loss.
         seeds: fresh trainings.
         timed_steps: steps of the trainings that are timed; 0 times nothing.
     """
@@ -66,7 +67,7 @@ def rows(
     tests = {"": loaded} | ({"seen_": load_task(seen, settings)} if seen else {})
     table, scores = [], dict[str, dict[str, np.ndarray]]()
     for name in losses:
-        tuned = _tuned(loaded, name, steps, configurations)
+        tuned = _tuned(loaded, name, steps, tunings)
         scores[name] = _scores(tests, name, tuned, steps, seeds)
         found, own = scores[name], scores[losses[0]]
         against = paired(own["map"], found["map"], True)
@@ -88,9 +89,8 @@ def rows(
     return table
 
 
-def _tuned(task: Task, name: str, steps: int, configurations: int) -> TunedTraining:
-    seeds = 2
-    settings = TuningSettings(configurations * seeds * steps, seeds, steps, observations=1)
+def _tuned(task: Task, name: str, steps: int, tunings: int) -> TunedTraining:
+    settings = TuningSettings(tunings * steps, steps=steps, observations=1)
     loss = tunable(zoo.get(name), task.view.name)
     return tune_training(task, BaseOptimizerSettings(), settings, jax.random.key(_FRESH), loss)
 

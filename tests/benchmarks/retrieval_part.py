@@ -45,7 +45,7 @@ RETRIEVAL = Part(
             losses=("cam", "triplet"),
             model="mlp:4",
             steps=10,
-            configurations=2,
+            tunings=4,
             seeds=2,
             timed_steps=5,
         ),

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 from jaxloss.keys import named_key
 from jaxloss.learning import BaseOptimizerSettings
 from jaxloss.learning.inner import predict, train
-from jaxloss.learning.tuning import TunedTraining, TuningSettings, tune_training
+from jaxloss.learning.tuning import TunedTraining, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import zoo
 from jaxloss.losses.tunable import TunableLoss, fixed
 from jaxloss.losses.zoo.tunable import tunable
@@ -61,8 +62,8 @@ def rows(
     model: str = "fcn:8-16-16",
     steps: int = 600,
     batch_size: int = 16,
-    configurations: int = 12,
-    tuning_seeds: int = 2,
+    tunings: int = 24,
+    final_seeds: int = 3,
     seeds: int = 10,
 ) -> list[dict[str, Any]]:
     """Measures every loss on one task.
@@ -73,16 +74,16 @@ def rows(
         model: the network.
         steps: of every training, by Adam.
         batch_size: of every training.
-        configurations: that tuning tries for each loss.
-        tuning_seeds: networks for each configuration.
+        tunings: trainings that tune each loss.
+        final_seeds: fresh networks for each configuration in the tuning's finals.
         seeds: fresh trainings.
     """
     loaded = load_task(task, TaskSettings(model=model, split_seed=split_seed))
     optimizer = BaseOptimizerSettings(rule="adam", batch_size=batch_size)
     settings = TuningSettings(
-        configurations * tuning_seeds * steps,
-        tuning_seeds,
-        steps,
+        tunings * steps,
+        final_seeds=final_seeds,
+        steps=steps,
         observations=1,
         learning_rates=(1e-3, 1e-1),
         weight_decays=(1e-6, 1e-2),

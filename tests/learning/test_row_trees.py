@@ -56,7 +56,7 @@ def test_as_data_and_as_code_they_train_alike():
 
 def test_another_tree_compiles_nothing():
     plain = trial_runner(TASK, SGD, STEPS, "interpreted")
-    tuned = TunedTraining(SGD.learning_rate, SGD.weight_decay, STEPS, {}, 0.0, 0.0, 1, 0)
+    tuned = TunedTraining(SGD.learning_rate, SGD.weight_decay, STEPS, {}, 0.0, 0.0, 1, 0, 0)
 
     def trained(loss: LearnedLoss) -> list[np.ndarray]:
         whole = trained_with(TASK, SGD, tuned, fixed(loss), STEPS, jax.random.key(1), 2)

@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -8,9 +9,11 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.keys import named_key
+from jaxloss.learning import tuning
 from jaxloss.learning.inner import BaseOptimizerSettings, predict, train
 from jaxloss.learning.trials import trial_runner
-from jaxloss.learning.tuning import TunedTraining, TuningSettings, trained_with, tune_training
+from jaxloss.learning.tuning import TunedTraining, finalists_of, trained_with, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import LearnedLoss, TreeForm
 from jaxloss.losses.tunable import ParameterRange, TunableLoss, fixed
 from jaxloss.symbols import parse
@@ -113,9 +116,81 @@ def test_the_budget_is_kept(budget: int, configurations: int):
     assert settings.lengths == (5, 10, 15, 20)
 
 
+@pytest.mark.parametrize(
+    ("trainings", "configurations", "finalists"), [(9, 4, 0), (19, 9, 0), (20, 5, 2), (150, 37, 15)]
+)
+def test_half_of_the_budget_goes_to_finals(trainings: int, configurations: int, finalists: int):
+    settings = TuningSettings(trainings * 2000, seeds=2)
+    assert (settings.configurations, settings.finalists) == (configurations, finalists)
+
+
 def test_the_result_says_what_was_spent(tuned: TunedTraining):
-    assert tuned.configurations == 4
+    assert (tuned.configurations, tuned.finalists) == (4, 0)
     assert tuned.training_steps == FOUR.budget
+
+
+def test_the_best_and_the_default_come_to_the_finals():
+    worst = [9.0, 9.0]
+    found = np.array([worst, [4, 4], [1, np.inf], [5, 2], [1, 3], worst])
+    assert finalists_of(found, 2).tolist() == [0, 4]
+    assert finalists_of(found, 3).tolist() == [0, 2, 4]
+    assert finalists_of(found, 4).tolist() == [0, 2, 3, 4]
+    assert finalists_of(np.full((3, 2), np.inf), 2).tolist() == [0, 1]
+
+
+FINALS = TuningSettings(budget=16 * 20, seeds=2, final_seeds=2, steps=20, observations=4)
+
+
+class Planned:
+    """Trainings that reach what was planned for their learning rates, screened and in the finals.
+
+    Attributes:
+        runs: keys and learning rates of each call.
+    """
+
+    def __init__(self, *planned: dict[int, list[float]]) -> None:
+        self.planned = list(planned)
+        self.runs: list[tuple[Any, Any]] = []
+        self.rates: list[float] = []
+
+    def __call__(self, _: Any, candidates: Any) -> Any:
+        keys, configurations = candidates
+        self.runs.append((keys, configurations[:, 0]))
+        self.rates = self.rates or configurations[::2, 0].tolist()
+        values = self.planned[len(self.runs) - 1]
+        return np.array([values[self.rates.index(rate)] for rate in configurations[:, 0].tolist()])
+
+
+def test_the_finals_decide_over_fresh_networks(monkeypatch: pytest.MonkeyPatch):
+    steady = [5.0, 5.0, 5.0, 5.0]
+    screened = {0: steady, 1: [9.0, 1.0, 9.0, 9.0], 2: steady, 3: [4.0, 4.0, 4.0, 3.0]}
+    # The lucky one blows up; of the others' lengths, others are now the best.
+    finals = {0: steady, 1: [9.0, np.inf, 8.0, 9.0], 2: [0.0] * 4, 3: [4.0, 4.5, 3.5, 4.0]}
+    planned = Planned(screened, finals)
+    monkeypatch.setattr(tuning, "observed_trainings", lambda *_: planned)
+    settings = replace(FINALS, budget=14 * 20)
+    assert (settings.configurations, settings.finalists) == (4, 3)
+    found = tune_training(TASK, TIMID, settings, KEY, USUAL)
+    assert found.learning_rate == pytest.approx(planned.rates[3])
+    assert (found.steps, found.valid, found.untuned) == (15, 3.5, 5.0)
+    assert (found.finalists, found.training_steps) == (3, 14 * 20)
+    (first, _), (again, rates) = planned.runs
+    assert [planned.rates.index(rate) for rate in rates.tolist()] == [0, 0, 1, 1, 3, 3]
+    # Every finalist has the same networks, and none that were seen before.
+    assert len(np.unique(again, axis=0)) == 2
+    assert len(np.unique(np.concatenate([first, again]), axis=0)) == 4
+
+
+def test_nothing_wins_the_finals_that_is_worse_than_the_default():
+    steady = BaseOptimizerSettings(learning_rate=0.02, batch_size=16)
+    settings = replace(FINALS, learning_rates=(1e-6, 1e-5))
+    found = tune_training(TASK, steady, settings, KEY, USUAL)
+    assert found.learning_rate == 0.02
+    assert found.finalists == 4
+    own = found._replace(steps=20)
+    trials = trained_with(TASK, steady, own, USUAL, 20, named_key(KEY, "finals"), 2)
+    np.testing.assert_allclose(found.untuned, trials.valid.mean(), rtol=1e-4)
+    assert found.valid <= found.untuned
 
 
 def test_trainings_that_blow_up_never_win():
@@ -184,7 +259,7 @@ def test_nothing_compiles_twice():
             tune_training(TASK, TIMID, FOUR, key, loss)
             trained_with(TASK, TIMID, tuned._replace(parameters=own), loss, 20, key, 2)
 
-    one = TunedTraining(0.1, 1e-3, 20, {"factor": 2.0}, 0.0, 0.0, 1, 1)
+    one = TunedTraining(0.1, 1e-3, 20, {"factor": 2.0}, 0.0, 0.0, 1, 0, 1)
     all_of(0, tree("square(f - y)"), one)
     before = TRACES["metric"]
     assert before > 0
@@ -203,7 +278,7 @@ def test_a_tuned_training_is_what_was_tuned():
 
 def test_a_default_training_is_a_plain_one():
     optimizer = BaseOptimizerSettings(learning_rate=0.02, batch_size=16)
-    default = TunedTraining(0.02, 5e-4, 20, {}, 0.0, 0.0, 1, 1)
+    default = TunedTraining(0.02, 5e-4, 20, {}, 0.0, 0.0, 1, 0, 1)
     own = trained_with(TASK, optimizer, default, USUAL, 20, KEY, 3)
     plain = trial_runner(TASK, optimizer, 20)(TASK.task_loss, KEY, 3)
     np.testing.assert_allclose(own.valid, plain.valid, rtol=1e-4)
@@ -213,7 +288,7 @@ def test_a_default_training_is_a_plain_one():
 
 
 def test_a_training_that_does_not_fit_is_refused():
-    long = TunedTraining(0.02, 5e-4, 21, {}, 0.0, 0.0, 1, 1)
+    long = TunedTraining(0.02, 5e-4, 21, {}, 0.0, 0.0, 1, 0, 1)
     with pytest.raises(InvalidInputError, match="1 to 20 steps, got 21"):
         trained_with(TASK, TIMID, long, USUAL, 20, KEY, 2)
     with pytest.raises(InvalidInputError, match=r"parameters \['factor'\], .* tuned for \[\]"):
@@ -225,6 +300,7 @@ def test_a_training_that_does_not_fit_is_refused():
     [
         ({"budget": 0}, "tuning budget must be 1 or more, got 0"),
         ({"seeds": 0}, "tuning seeds must be 1 or more, got 0"),
+        ({"seeds": 3, "final_seeds": 2}, "final_seeds must be 3 or more, .* got 2"),
         ({"observations": 0}, "observations must be 1 or more, got 0"),
         ({"steps": 25}, "a multiple of the 10 observations, got 25"),
         ({"steps": 0}, "a multiple of the 10 observations, got 0"),

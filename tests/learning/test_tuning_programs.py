@@ -11,7 +11,8 @@ import pytest
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import trial_runner
-from jaxloss.learning.tuning import TunedTraining, TuningSettings, trained_with, tune_training
+from jaxloss.learning.tuning import TunedTraining, trained_with, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import LearnedLoss
 from jaxloss.losses.form import Form
 from jaxloss.losses.network import NetworkForm
@@ -48,7 +49,7 @@ def learned(form: Form, seed: int = 0) -> LearnedLoss:
 
 
 def training(steps: int = STEPS) -> TunedTraining:
-    return TunedTraining(SGD.learning_rate, SGD.weight_decay, steps, {}, 0.0, 0.0, 1, 0)
+    return TunedTraining(SGD.learning_rate, SGD.weight_decay, steps, {}, 0.0, 0.0, 1, 0, 0)
 
 
 def plain(form: Form) -> Any:

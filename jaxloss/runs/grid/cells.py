@@ -55,7 +55,7 @@ class CellResult(NamedTuple):
         training_steps: inner training steps that the search took, with those of the trainings that
             chose among its finalists, which its budget does not count.
         tuning_steps: training steps that the tuning took.
-        seconds: what the cell took altogether.
+        seconds: what the cell took altogether; without the search, if that was known.
         note: what a reader should know, such as why the row cannot serve this problem.
     """
 
@@ -117,6 +117,15 @@ def cell_identity(
         "data": data,
     }
     return json.loads(json.dumps(identity, allow_nan=False))
+
+
+_JUDGING = ("trainings", "steps", "tuning", "ranges")
+"""The parts of an identity that a search has nothing to do with."""
+
+
+def search_digest(identity: Identity) -> str:
+    """Digests all that decides which loss a search learns, whatever way it is judged."""
+    return identity_digest({k: v for k, v in identity.items() if k not in _JUDGING})
 
 
 def identity_digest(identity: Identity) -> str:

@@ -9,13 +9,11 @@ from jaxtyping import Float
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss
 from jaxloss.learning.trials import TrialRunner, Trials, even_observations
-from jaxloss.learning.tuning import TunedTraining, TuningSettings, trained_with, tune_training
+from jaxloss.learning.tuning import TunedTraining, trained_with, tune_training
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses.tunable import TunableLoss
 from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.tasks.task import Task
-
-_TUNING_SEEDS = 2
-"""Trainings of each configuration that tuning tries (*assumed*)."""
 
 _OBSERVATIONS = 10
 """How many lengths of training tuning compares, at most (*assumed*)."""
@@ -67,7 +65,6 @@ def tuning_settings(budget: GridBudget) -> TuningSettings:
     """Divides what tuning may spend."""
     return TuningSettings(
         budget=budget.tuning,
-        seeds=_TUNING_SEEDS,
         steps=budget.steps,
         observations=even_observations(budget.steps, _OBSERVATIONS),
     )

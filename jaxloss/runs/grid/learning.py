@@ -1,5 +1,6 @@
 """How a method learns the loss of a cell, within the budget that all methods have."""
 
+import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import jax
 
 from jaxloss.learning.finalists import task_loss_of
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.runs.grid.cells import CellResult
 from jaxloss.search.search import Search
 from jaxloss.search.settings import MethodSettings
 from jaxloss.tasks.task import Task
@@ -26,6 +28,16 @@ class Learned(NamedTuple):
     loss: LearnedLoss
     training_steps: int
     note: str | None
+
+
+def remembered(stored: CellResult) -> Learned:
+    """Takes what a cell with the same search has learned.
+
+    Raises:
+        InvalidInputError: its loss cannot be read.
+    """
+    loss = LearnedLoss.from_json(json.dumps(stored.loss))
+    return Learned(loss, stored.training_steps, stored.note)
 
 
 def learn(

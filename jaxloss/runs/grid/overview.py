@@ -5,6 +5,7 @@ import math
 from jaxloss.runs.grid.arena import Arena
 from jaxloss.runs.grid.budget import WIDER, GridBudget
 from jaxloss.runs.grid.contenders import Unfit
+from jaxloss.runs.grid.evaluating import tuning_settings
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.words import plural
 
@@ -83,7 +84,22 @@ def fairness(settings: GridSettings) -> list[str]:
         said.append(
             f"Tuned: each row at each seed may take {budget.tuning:,} training steps to tune "
             "learning rate, weight decay, number of steps and the loss's own parameters on the "
-            "validation split, by two trainings of each configuration; one configuration is always "
-            "tried. What AdaLFL learned adapts in these trainings too."
+            f"validation split: {_tuning(budget)}. What AdaLFL learned adapts in these trainings "
+            "too."
         )
     return said
+
+
+def _tuning(budget: GridBudget) -> str:
+    """Says in words how configurations are compared."""
+    settings = tuning_settings(budget)
+    first = (
+        f"{plural(settings.configurations, 'configuration')}, the training as it is among them, "
+        f"by {plural(settings.seeds, 'training')} each"
+    )
+    if not settings.finalists:
+        return first
+    return (
+        f"{first}; then {settings.finalists} of them, the best and the training as it is, by "
+        f"{settings.final_seeds} more with fresh networks, which decide"
+    )

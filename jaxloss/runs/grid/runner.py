@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from jaxloss.runs.grid.arena import Arena, LoadedProblem, prepare
 from jaxloss.runs.grid.cells import Cell, CellResult, FinishedCell, Identity, cell_identity
 from jaxloss.runs.grid.contenders import HandMade, Searching, Unfit
 from jaxloss.runs.grid.evaluating import evaluated, tuned, tuned_data, values
-from jaxloss.runs.grid.learning import Learned, learn
+from jaxloss.runs.grid.learning import Learned, learn, remembered
 from jaxloss.runs.grid.outcome import write_outcome
 from jaxloss.runs.grid.overview import overview
 from jaxloss.runs.grid.progress import Clock, Say, activity, cell_line, cell_name, say_line
@@ -25,6 +26,7 @@ from jaxloss.runs.grid.transfer import Transferred
 from jaxloss.runs.grid.transferring import transfers
 from jaxloss.runs.people import own_code_errors
 from jaxloss.runs.records import made_with
+from jaxloss.runs.words import plural
 
 
 class GridResult(NamedTuple):
@@ -47,14 +49,28 @@ def run_cell(
     problem: LoadedProblem,
     settings: GridSettings,
     say: Say,
+    known: CellResult | None = None,
 ) -> CellResult:
-    """Learns the cell's loss, if it is to be learned, and judges it."""
+    """Learns the cell's loss, if it is to be learned and not known, and judges it.
+
+    Args:
+        cell: the cell.
+        contender: its row on its problem.
+        problem: its problem.
+        settings: the comparison.
+        say: told what is being done.
+        known: what came of a cell with the same search.
+    """
     started = time.perf_counter()
     task, budget, optimizer = problem.task, settings.budget, settings.optimizer
     learned: Learned | None = None
     if isinstance(contender, Searching):
         limit = budget.search_steps
-        learned = learn(contender.search, contender.settings, task, cell.seed, limit, say)
+        learned = (
+            learn(contender.search, contender.settings, task, cell.seed, limit, say)
+            if known is None
+            else remembered(known)
+        )
         loss, tunable = learned.loss, fixed(learned.loss)
     else:
         loss, tunable, task = contender
@@ -108,15 +124,15 @@ def run_grid(
         reuse = find_cells(settings.folder, identities.values())
         for trouble in reuse.troubles:
             say_line(console, trouble)
-        done = {
-            cell: result
-            for cell, result in zip(identities, reuse.results, strict=True)
-            if result is not None
-        }
+        done = _there(identities, reuse.results)
+        known = _there(identities, reuse.searches)
         for line in overview(settings, arena, len(identities), len(done)):
             say_line(console, line)
         if not report_only:
-            _run_missing(settings, arena, identities, done, console)
+            if known:
+                searches = plural(len(known), "search", "searches")
+                say_line(console, f"known    {searches}; their losses are only judged anew")
+            _run_missing(settings, arena, identities, done, known, console)
         require(bool(done), f"no cell of this comparison is finished in {settings.folder}")
         moved: list[Transferred] = []
         if settings.transfer:
@@ -157,11 +173,16 @@ def _identities(settings: GridSettings, arena: Arena) -> dict[Cell, Identity]:
     return identities
 
 
+def _there(cells: Iterable[Cell], results: Iterable[CellResult | None]) -> dict[Cell, CellResult]:
+    return {cell: found for cell, found in zip(cells, results, strict=True) if found is not None}
+
+
 def _run_missing(
     settings: GridSettings,
     arena: Arena,
     identities: dict[Cell, Identity],
     done: dict[Cell, CellResult],
+    known: dict[Cell, CellResult],
     console: Console,
 ) -> None:
     """Runs cells that are not done, writes each and adds it to ``done``."""
@@ -178,7 +199,7 @@ def _run_missing(
             activity(console, f"cell {place}: {cell_name(cell)}") as say,
             own_code_errors(problem.task),
         ):
-            result = run_cell(cell, contender, problem, settings, say)
+            result = run_cell(cell, contender, problem, settings, say, known.get(cell))
         write_cell(settings.folder, identities[cell], result, made_with())
         done[cell] = result
         clock.add(cell, result.seconds)

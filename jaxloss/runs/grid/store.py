@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.runs.folder import write_atomically, write_json
-from jaxloss.runs.grid.cells import CellResult, Identity, identity_digest
+from jaxloss.runs.grid.cells import CellResult, Identity, identity_digest, search_digest
 from jaxloss.runs.settings import task_stem
 
 FORMAT = 1
@@ -45,10 +45,13 @@ class Reuse(NamedTuple):
 
     Attributes:
         results: one for each identity, in order; None where the cell has to be run.
+        searches: for each of those, what came of a cell with the same search, judged otherwise;
+            None where the search has to be run too.
         troubles: a sentence for each file that could not be used.
     """
 
     results: tuple[CellResult | None, ...]
+    searches: tuple[CellResult | None, ...]
     troubles: tuple[str, ...]
 
 
@@ -155,9 +158,18 @@ def pack_cells(folder: Path) -> Path:
 
 def find_cells(folder: Path, identities: Iterable[Identity]) -> Reuse:
     """Finds which cells need not be run again: those whose whole identity is the same."""
-    stored = load_cells(folder)
-    found = tuple(stored.results.get(identity_digest(identity)) for identity in identities)
-    return Reuse(found, stored.troubles)
+    stored, asked = load_cells(folder), list(identities)
+    found = tuple(stored.results.get(identity_digest(identity)) for identity in asked)
+    learned = {
+        search_digest(identity): stored.results[digest]
+        for digest, identity in stored.identities.items()
+        if identity.get("learned") and stored.results[digest].loss is not None
+    }
+    searches = tuple(
+        learned.get(search_digest(identity)) if result is None else None
+        for identity, result in zip(asked, found, strict=True)
+    )
+    return Reuse(found, searches, stored.troubles)
 
 
 def _texts(folder: Path) -> Iterator[tuple[str, bytes]]:

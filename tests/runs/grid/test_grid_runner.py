@@ -1,4 +1,5 @@
 import io
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from jaxloss.learning import compilation
 from jaxloss.runs.grid import runner, transferring
 from jaxloss.runs.grid.cells import CellResult
 from jaxloss.runs.grid.file import read_grid_file
+from jaxloss.runs.grid.learning import Learned
 from jaxloss.runs.grid.runner import GridResult, run_grid
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
 from jaxloss.search.registry import METHODS, Method
@@ -100,7 +102,7 @@ def test_every_cell_has_its_values(compared: Compared) -> None:
         unfit = row in ("focal", "cross_entropy") and problem == "diabetes"
         assert len(found.test) == len(found.tuned_test) == (0 if unfit else 2)
         assert bool(found.note) == unfit
-        # Two trainings of ten steps for each of two configurations.
+        # Four configurations of ten steps.
         assert found.tuning_steps == (0 if unfit else 40)
 
 
@@ -176,6 +178,24 @@ def test_nothing_is_run_twice(compared: Compared, monkeypatch: pytest.MonkeyPatc
             compare(replace(compared.settings, **change))
 
 
+def test_a_search_is_not_run_again_to_be_judged_otherwise(
+    compared: Compared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "grid"
+    shutil.copytree(compared.settings.folder, folder)
+    longer = replace(compared.settings.budget, tuning_steps=60)
+    settings = replace(compared.settings, budget=longer)
+    anew, _ = compare(replace(settings, out=str(tmp_path / "anew")))
+
+    def never(*_: Any) -> Learned:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(runner, "learn", never)
+    known, printed = compare(replace(settings, out=str(folder)))
+    assert "known    4 searches; their losses are only judged anew" in printed
+    assert without_time(known) == without_time(anew)
+
+
 def test_all_files_are_there_and_agree(compared: Compared) -> None:
     folder = compared.settings.folder
     tables = [
@@ -212,7 +232,7 @@ PARAMETERS: dict[str, Any] = {
     "models": ["linear"],
     "seeds": 1,
     # One configuration alone: what tuning starts from.
-    "budget": {"trainings": 2, "steps": 10, "tuning_steps": 20},
+    "budget": {"trainings": 2, "steps": 10, "tuning_steps": 10},
 }
 
 

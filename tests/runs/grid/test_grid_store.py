@@ -47,10 +47,25 @@ def identity(cell: Cell = CELL, search: Any = QUICK, budget: GridBudget | None =
 def test_what_was_written_is_found_again(tmp_path: Path) -> None:
     path = write_cell(tmp_path, identity(), RESULT, {"jax": "0"})
     other = identity(CELL._replace(seed=4))
-    assert find_cells(tmp_path, [other, identity()]) == ((None, RESULT), ())
+    assert find_cells(tmp_path, [other, identity()]) == ((None, RESULT), (None, None), ())
     assert load_cells(tmp_path).identities == {identity_digest(identity()): identity()}
     assert path.name.startswith("evomal-digits-mlp-50-50-seed3-")
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_search_is_known_where_only_its_judging_is_another(tmp_path: Path) -> None:
+    write_cell(tmp_path, identity(), RESULT, {})
+    judged = [
+        identity(budget=GridBudget(tuning_steps=7)),
+        identity(budget=GridBudget(trainings=3)),
+        identity(budget=GridBudget(steps=1000)),
+    ]
+    found = find_cells(tmp_path, [*judged, identity(budget=GridBudget(search_steps=7))])
+    assert found.results == (None,) * 4
+    assert found.searches == (RESULT, RESULT, RESULT, None)
+    # What was not kept, or is of a hand-made loss, is of no use.
+    write_cell(tmp_path, identity(), RESULT._replace(loss=None), {})
+    assert find_cells(tmp_path, judged).searches == (None,) * 3
 
 
 @pytest.mark.parametrize(
@@ -168,7 +183,7 @@ def test_a_file_that_was_changed_is_told_of_and_not_used(
     assert len(found.troubles) == 1
     assert str(path) in found.troubles[0]
     write_cell(tmp_path, identity(), RESULT, {})
-    assert find_cells(tmp_path, [identity()]) == ((RESULT,), ())
+    assert find_cells(tmp_path, [identity()]) == ((RESULT,), (None,), ())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]", b"3", b'{"format": 1}'])
@@ -185,7 +200,7 @@ def test_a_foreign_file_is_told_of_and_left_alone(tmp_path: Path, content: bytes
 def test_a_half_written_file_counts_for_nothing(tmp_path: Path) -> None:
     path = write_cell(tmp_path, identity(), RESULT, {})
     path.rename(path.with_name(path.name + ".partial"))
-    assert find_cells(tmp_path, [identity()]) == ((None,), ())
+    assert find_cells(tmp_path, [identity()]) == ((None,), (None,), ())
 
 
 def test_packed_cells_serve_another_comparison(tmp_path: Path) -> None:
