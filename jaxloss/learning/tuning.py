@@ -36,8 +36,9 @@ class TunedTraining(NamedTuple):
         weight_decay: factor of the parameters that is added to their gradient.
         steps: training steps.
         parameters: the loss's own, by name.
-        valid: mean fitness on the validation split, lower is better; infinite if no training was
-            finite. It is the best of several, so fresh seeds will on average score worse.
+        valid: mean fitness on the validation split over all its trainings, lower is better;
+            infinite if one was not finite. It is the best of several, so fresh seeds will on
+            average score worse.
         untuned: the same of the default training, with the same networks.
         configurations: how many were tried, the default one among them.
         finalists: how many were trained again with fresh networks; 0 if the first look decided.
@@ -93,8 +94,9 @@ def tune_training(
     )
     count = settings.configurations
     table = configurations(named_key(key, "configurations"), ranges, count)
-    runs = max(count * settings.seeds, settings.finalists * settings.final_seeds)
-    binding, data = parted(task, loss, optimizer.batch_size, runs * settings.steps)
+    finalists, seeds = settings.finalists, settings.seeds
+    trainings = count * seeds + finalists**2
+    binding, data = parted(task, loss, optimizer.batch_size, trainings * settings.steps)
     program = observed_trainings(
         task,
         optimizer.momentum,
@@ -102,7 +104,7 @@ def tune_training(
         settings.steps,
         settings.observations,
         binding,
-        runs_at_once(runs),
+        runs_at_once(count * seeds),
         optimizer.rule,
     )
 
@@ -117,15 +119,15 @@ def tune_training(
         return fitness.reshape(len(rows), seeds, -1).astype(float).mean(axis=1)
 
     rows = np.arange(count)
-    found = means("networks", rows, settings.seeds)
-    if settings.finalists:
-        rows = finalists_of(found, settings.finalists)
-        found = means("finals", rows, settings.final_seeds)
+    found = means("networks", rows, seeds)
+    if finalists:
+        rows = finalists_of(found, finalists)
+        again = means("finals", rows, finalists)
+        found = (seeds * found[rows] + finalists * again) / (seeds + finalists)
     place, length = np.unravel_index(np.argmin(found), found.shape)
     if not np.isfinite(found[place, length]):
         place, length = 0, -1
     learning_rate, weight_decay, *own = table[rows[place]].tolist()
-    trainings = count * settings.seeds + settings.finalists * settings.final_seeds
     return TunedTraining(
         learning_rate,
         weight_decay,
@@ -134,7 +136,7 @@ def tune_training(
         float(found[place, length]),
         float(found[0, -1]),
         count,
-        settings.finalists,
+        finalists,
         trainings * settings.steps,
     )
 

@@ -16,16 +16,14 @@ from jaxloss.losses.tunable import ParameterRange
 class TuningSettings:
     """How a training is tuned; all defaults are *assumed*.
 
-    Half of the trainings look at all configurations, half compare the best of them over fresh
-    networks: what is best of many by one training is mostly lucky, or about to blow up.
+    About half of the trainings look at all configurations, the others compare the best of them over
+    fresh networks: what is best of many by one training is mostly lucky, or about to blow up.
     """
 
     budget: int
     """Inner training steps that all configurations together may take; one is always trained."""
     seeds: int = 1
-    """Trainings of each configuration; their mean fitness decides which come to the finals."""
-    final_seeds: int = 5
-    """Fresh trainings of each configuration in the finals; their mean fitness decides."""
+    """Trainings of each configuration before the finals."""
     steps: int = 2000
     """Steps of the longest training."""
     observations: int = 10
@@ -38,11 +36,6 @@ class TuningSettings:
     def __post_init__(self) -> None:
         require(self.budget >= 1, f"tuning budget must be 1 or more, got {self.budget}")
         require(self.seeds >= 1, f"tuning seeds must be 1 or more, got {self.seeds}")
-        require(
-            self.final_seeds >= self.seeds,
-            f"final_seeds must be {self.seeds} or more, as many as before the finals, "
-            f"got {self.final_seeds}",
-        )
         require(self.observations >= 1, f"observations must be 1 or more, got {self.observations}")
         require(
             self.steps >= 1 and self.steps % self.observations == 0,
@@ -64,18 +57,18 @@ class TuningSettings:
 
     @property
     def finalists(self) -> int:
-        """How many configurations come to the finals.
+        """How many configurations come to the finals, each over as many fresh networks.
 
-        As many as half of the budget pays for; if that is less than two, there are no finals, and
+        As many as half of the budget pays for; if that is less than three, there are no finals, and
         all of it looks at configurations.
         """
-        finalists = self._trainings // 2 // self.final_seeds
-        return finalists if finalists > 1 else 0
+        finalists = math.isqrt(self._trainings // 2)
+        return finalists if finalists >= 3 else 0
 
     @property
     def configurations(self) -> int:
         """How many configurations the rest of the budget pays for, at least one."""
-        return max((self._trainings - self.finalists * self.final_seeds) // self.seeds, 1)
+        return max((self._trainings - self.finalists**2) // self.seeds, 1)
 
     @property
     def lengths(self) -> tuple[int, ...]:

@@ -63,7 +63,6 @@ def rows(
     steps: int = 600,
     batch_size: int = 16,
     tunings: int = 24,
-    final_seeds: int = 3,
     seeds: int = 10,
 ) -> list[dict[str, Any]]:
     """Measures every loss on one task.
@@ -75,14 +74,12 @@ def rows(
         steps: of every training, by Adam.
         batch_size: of every training.
         tunings: trainings that tune each loss.
-        final_seeds: fresh networks for each configuration in the tuning's finals.
         seeds: fresh trainings.
     """
     loaded = load_task(task, TaskSettings(model=model, split_seed=split_seed))
     optimizer = BaseOptimizerSettings(rule="adam", batch_size=batch_size)
     settings = TuningSettings(
         tunings * steps,
-        final_seeds=final_seeds,
         steps=steps,
         observations=1,
         learning_rates=(1e-3, 1e-1),

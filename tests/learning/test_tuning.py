@@ -117,7 +117,8 @@ def test_the_budget_is_kept(budget: int, configurations: int):
 
 
 @pytest.mark.parametrize(
-    ("trainings", "configurations", "finalists"), [(9, 4, 0), (19, 9, 0), (20, 5, 2), (150, 37, 15)]
+    ("trainings", "configurations", "finalists"),
+    [(9, 4, 0), (17, 8, 0), (18, 4, 3), (20, 5, 3), (150, 43, 8)],
 )
 def test_half_of_the_budget_goes_to_finals(trainings: int, configurations: int, finalists: int):
     settings = TuningSettings(trainings * 2000, seeds=2)
@@ -138,7 +139,7 @@ def test_the_best_and_the_default_come_to_the_finals():
     assert finalists_of(np.full((3, 2), np.inf), 2).tolist() == [0, 1]
 
 
-FINALS = TuningSettings(budget=16 * 20, seeds=2, final_seeds=2, steps=20, observations=4)
+FINALS = TuningSettings(budget=18 * 20, seeds=2, steps=20, observations=4)
 
 
 class Planned:
@@ -165,20 +166,20 @@ def test_the_finals_decide_over_fresh_networks(monkeypatch: pytest.MonkeyPatch):
     steady = [5.0, 5.0, 5.0, 5.0]
     screened = {0: steady, 1: [9.0, 1.0, 9.0, 9.0], 2: steady, 3: [4.0, 4.0, 4.0, 3.0]}
     # The lucky one blows up; of the others' lengths, others are now the best.
-    finals = {0: steady, 1: [9.0, np.inf, 8.0, 9.0], 2: [0.0] * 4, 3: [4.0, 4.5, 3.5, 4.0]}
+    finals = {0: steady, 1: [9.0, np.inf, 8.0, 9.0], 2: [0.0] * 4, 3: [4.0, 4.5, 3.0, 4.0]}
     planned = Planned(screened, finals)
     monkeypatch.setattr(tuning, "observed_trainings", lambda *_: planned)
-    settings = replace(FINALS, budget=14 * 20)
-    assert (settings.configurations, settings.finalists) == (4, 3)
-    found = tune_training(TASK, TIMID, settings, KEY, USUAL)
+    assert (FINALS.configurations, FINALS.finalists) == (4, 3)
+    found = tune_training(TASK, TIMID, FINALS, KEY, USUAL)
     assert found.learning_rate == pytest.approx(planned.rates[3])
-    assert (found.steps, found.valid, found.untuned) == (15, 3.5, 5.0)
-    assert (found.finalists, found.training_steps) == (3, 14 * 20)
+    # Two networks first, three more in the finals.
+    assert (found.steps, found.valid, found.untuned) == (15, (2 * 4 + 3 * 3) / 5, 5.0)
+    assert (found.finalists, found.training_steps) == (3, 4 * 2 * 20 + 3 * 3 * 20)
     (first, _), (again, rates) = planned.runs
-    assert [planned.rates.index(rate) for rate in rates.tolist()] == [0, 0, 1, 1, 3, 3]
+    assert [planned.rates.index(rate) for rate in rates.tolist()] == [0] * 3 + [1] * 3 + [3] * 3
     # Every finalist has the same networks, and none that were seen before.
-    assert len(np.unique(again, axis=0)) == 2
-    assert len(np.unique(np.concatenate([first, again]), axis=0)) == 4
+    assert len(np.unique(again, axis=0)) == 3
+    assert len(np.unique(np.concatenate([first, again]), axis=0)) == 5
 
 
 def test_nothing_wins_the_finals_that_is_worse_than_the_default():
@@ -186,10 +187,13 @@ def test_nothing_wins_the_finals_that_is_worse_than_the_default():
     settings = replace(FINALS, learning_rates=(1e-6, 1e-5))
     found = tune_training(TASK, steady, settings, KEY, USUAL)
     assert found.learning_rate == 0.02
-    assert found.finalists == 4
+    assert found.finalists == 3
     own = found._replace(steps=20)
-    trials = trained_with(TASK, steady, own, USUAL, 20, named_key(KEY, "finals"), 2)
-    np.testing.assert_allclose(found.untuned, trials.valid.mean(), rtol=1e-4)
+    values = [
+        trained_with(TASK, steady, own, USUAL, 20, named_key(KEY, name), seeds).valid
+        for name, seeds in (("networks", 2), ("finals", 3))
+    ]
+    np.testing.assert_allclose(found.untuned, np.concatenate(values).mean(), rtol=1e-4)
     assert found.valid <= found.untuned
 
 
@@ -300,7 +304,6 @@ def test_a_training_that_does_not_fit_is_refused():
     [
         ({"budget": 0}, "tuning budget must be 1 or more, got 0"),
         ({"seeds": 0}, "tuning seeds must be 1 or more, got 0"),
-        ({"seeds": 3, "final_seeds": 2}, "final_seeds must be 3 or more, .* got 2"),
         ({"observations": 0}, "observations must be 1 or more, got 0"),
         ({"steps": 25}, "a multiple of the 10 observations, got 25"),
         ({"steps": 0}, "a multiple of the 10 observations, got 0"),

@@ -101,5 +101,5 @@ def _tuning(budget: GridBudget) -> str:
         return first
     return (
         f"{first}; then {settings.finalists} of them, the best and the training as it is, by "
-        f"{settings.final_seeds} more with fresh networks, which decide"
+        f"{settings.finalists} more with fresh networks, and the mean decides"
     )
