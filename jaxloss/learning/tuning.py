@@ -7,6 +7,7 @@ training with them. A shorter training is read off on the way of a longer one, s
 steps is tuned for free.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -92,11 +93,9 @@ def tune_training(
         ParameterRange("weight_decay", optimizer.weight_decay, *decays, log=True),
         *loss.parameters,
     )
-    count = settings.configurations
+    count, taken = settings.configurations, settings.training_steps
     table = configurations(named_key(key, "configurations"), ranges, count)
-    finalists, seeds = settings.finalists, settings.seeds
-    trainings = count * seeds + finalists**2
-    binding, data = parted(task, loss, optimizer.batch_size, trainings * settings.steps)
+    binding, data = parted(task, loss, optimizer.batch_size, taken)
     program = observed_trainings(
         task,
         optimizer.momentum,
@@ -104,7 +103,7 @@ def tune_training(
         settings.steps,
         settings.observations,
         binding,
-        runs_at_once(count * seeds),
+        runs_at_once(count * settings.seeds),
         optimizer.rule,
     )
 
@@ -118,7 +117,43 @@ def tune_training(
         fitness = program(((task.train, task.valid), data), candidates)
         return fitness.reshape(len(rows), seeds, -1).astype(float).mean(axis=1)
 
-    rows = np.arange(count)
+    choice = choose(settings, means)
+    learning_rate, weight_decay, *own = table[choice.row].tolist()
+    return TunedTraining(
+        learning_rate,
+        weight_decay,
+        settings.lengths[choice.length],
+        {parameter.name: value for parameter, value in zip(loss.parameters, own, strict=True)},
+        choice.valid,
+        choice.untuned,
+        count,
+        settings.finalists,
+        taken,
+    )
+
+
+class Choice(NamedTuple):
+    """Which configuration was chosen, after how many of the lengths, and what it reached."""
+
+    row: int
+    length: int
+    valid: float
+    untuned: float
+
+
+def choose(
+    settings: TuningSettings,
+    means: Callable[[str, Int[np.ndarray, " rows"], int], Float[np.ndarray, "rows lengths"]],
+) -> Choice:
+    """Looks at all configurations and compares the best over fresh networks.
+
+    Args:
+        settings: how many there are, and how many come to the finals.
+        means: ``(name, configurations, seeds) -> found`` trains configurations with as many
+            networks each, others for another name; the mean fitness of each at each length.
+    """
+    seeds, finalists = settings.seeds, settings.finalists
+    rows = np.arange(settings.configurations)
     found = means("networks", rows, seeds)
     if finalists:
         rows = finalists_of(found, finalists)
@@ -127,18 +162,7 @@ def tune_training(
     place, length = np.unravel_index(np.argmin(found), found.shape)
     if not np.isfinite(found[place, length]):
         place, length = 0, -1
-    learning_rate, weight_decay, *own = table[rows[place]].tolist()
-    return TunedTraining(
-        learning_rate,
-        weight_decay,
-        settings.lengths[length],
-        {parameter.name: value for parameter, value in zip(loss.parameters, own, strict=True)},
-        float(found[place, length]),
-        float(found[0, -1]),
-        count,
-        finalists,
-        trainings * settings.steps,
-    )
+    return Choice(int(rows[place]), int(length), float(found[place, length]), float(found[0, -1]))
 
 
 def finalists_of(

@@ -71,6 +71,11 @@ class TuningSettings:
         return max((self._trainings - self.finalists**2) // self.seeds, 1)
 
     @property
+    def training_steps(self) -> int:
+        """How many steps all trainings take together; more than the budget if that is tiny."""
+        return (self.configurations * self.seeds + self.finalists**2) * self.steps
+
+    @property
     def lengths(self) -> tuple[int, ...]:
         """Steps after which trainings are scored."""
         apart = self.steps // self.observations

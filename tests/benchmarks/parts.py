@@ -6,7 +6,7 @@ from part import Part
 from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from retrieval_part import RETRIEVAL
 from saliency_part import SALIENCY
-from search_parts import RACING, REJECTION, SEARCH, TAYLOR, WHOLE
+from search_parts import RACING, REJECTION, SEARCH, TAYLOR, TUNING, WHOLE
 
 PARTS: dict[str, Part] = {
     "search": SEARCH,
@@ -18,6 +18,7 @@ PARTS: dict[str, Part] = {
     "unrolls": UNROLLS,
     "whole": WHOLE,
     "racing": RACING,
+    "tuning": TUNING,
     "retrieval": RETRIEVAL,
     "detection_filters": FILTERS,
     "detection_losses": LOSSES,

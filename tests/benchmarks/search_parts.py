@@ -56,6 +56,43 @@ SEARCH = Part(
     ),
 )
 
+TUNING = Part(
+    "What tuning chooses, by ways of spending the same number of trainings",
+    "Fitness on the validation split, lower is better, of the configuration (learning rate, weight "
+    "decay, the loss's own parameter) and length that are chosen, over all networks: mean and 95th "
+    "percentile of 300 simulated tunings; beside it that of the default training and the best that "
+    "could be chosen. Finals, as jaxloss has them: the best by one training and the default again, "
+    "as many as fresh networks for each.",
+    (
+        Column("task", "task"),
+        Column("loss", "loss"),
+        Column("trainings", "trainings"),
+        Column("scheme", "compared"),
+        Column("mean", "chosen", ".4f"),
+        Column("worst", "95 %", ".4f"),
+        Column("default", "default", ".4f"),
+        Column("best", "best", ".4f"),
+    ),
+    (
+        job("tuning", task="diabetes", loss="mse", steps=2000),
+        job("tuning", task="diabetes", loss="mse", steps=1000, outliers=0.1),
+        job("tuning", task="breast_cancer", loss="label_smoothing", steps=2000),
+    ),
+    (
+        job(
+            "tuning",
+            task="wine",
+            loss="focal",
+            steps=10,
+            model="linear",
+            count=20,
+            networks=6,
+            budgets=(4, 20),
+            repeated=3,
+        ),
+    ),
+)
+
 TAYLOR = Part(
     "TaylorGLO at the paper's step counts, for each candidate",
     "All included: compilation and candidates that the rejection test spares a training. "
