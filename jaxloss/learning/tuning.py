@@ -87,15 +87,59 @@ def tune_training(
     Raises:
         InvalidInputError: a range is empty, or one of ratios does not start above 0.
     """
+    count = settings.configurations
+    configured = configured_trainings(task, optimizer, settings, key, loss, count)
+
+    def means(name: str, rows: np.ndarray, seeds: int) -> Float[np.ndarray, "rows lengths"]:
+        return configured.fitness(named_key(key, name), rows, seeds).mean(axis=1)
+
+    choice = choose(settings, means)
+    learning_rate, weight_decay, *own = configured.table[choice.row].tolist()
+    return TunedTraining(
+        learning_rate,
+        weight_decay,
+        settings.lengths[choice.length],
+        {parameter.name: value for parameter, value in zip(loss.parameters, own, strict=True)},
+        choice.valid,
+        choice.untuned,
+        count,
+        settings.finalists,
+        settings.training_steps,
+    )
+
+
+class ConfiguredTrainings(NamedTuple):
+    """Configurations of a training, and what they reach.
+
+    Attributes:
+        table: learning rate, weight decay and the loss's own parameters, the default ones first.
+        fitness: ``(key, rows, seeds) -> fitness`` of shape ``[rows, seeds, lengths]`` trains some
+            configurations, each from the same networks.
+    """
+
+    table: Float[np.ndarray, "configurations ranges"]
+    fitness: Callable[
+        [PRNGKeyArray, Int[np.ndarray, " rows"], int], Float[np.ndarray, "rows seeds lengths"]
+    ]
+
+
+def configured_trainings(
+    task: Task,
+    optimizer: BaseOptimizerSettings,
+    settings: TuningSettings,
+    key: PRNGKeyArray,
+    loss: TunableLoss,
+    count: int,
+) -> ConfiguredTrainings:
+    """Draws ``count`` configurations and makes their trainings; see `tune_training`."""
     rates, decays = settings.learning_rates, settings.weight_decays
     ranges = (
         ParameterRange("learning_rate", optimizer.learning_rate, *rates, log=True),
         ParameterRange("weight_decay", optimizer.weight_decay, *decays, log=True),
         *loss.parameters,
     )
-    count, taken = settings.configurations, settings.training_steps
     table = configurations(named_key(key, "configurations"), ranges, count)
-    binding, data = parted(task, loss, optimizer.batch_size, taken)
+    binding, data = parted(task, loss, optimizer.batch_size, settings.training_steps)
     program = observed_trainings(
         task,
         optimizer.momentum,
@@ -107,29 +151,18 @@ def tune_training(
         optimizer.rule,
     )
 
-    def means(name: str, rows: np.ndarray, seeds: int) -> Float[np.ndarray, "rows lengths"]:
-        """Trains configurations from the same networks each; their mean fitness."""
-        key_data = jax.random.key_data(jax.random.split(named_key(key, name), seeds))
+    def fitness(
+        key: PRNGKeyArray, rows: np.ndarray, seeds: int
+    ) -> Float[np.ndarray, "rows seeds lengths"]:
+        key_data = jax.random.key_data(jax.random.split(key, seeds))
         candidates = (
             np.tile(key_data, (len(rows), 1)),
             np.repeat(table[rows].astype(np.float32), seeds, axis=0),
         )
-        fitness = program(((task.train, task.valid), data), candidates)
-        return fitness.reshape(len(rows), seeds, -1).astype(float).mean(axis=1)
+        found = program(((task.train, task.valid), data), candidates)
+        return found.reshape(len(rows), seeds, -1).astype(float)
 
-    choice = choose(settings, means)
-    learning_rate, weight_decay, *own = table[choice.row].tolist()
-    return TunedTraining(
-        learning_rate,
-        weight_decay,
-        settings.lengths[choice.length],
-        {parameter.name: value for parameter, value in zip(loss.parameters, own, strict=True)},
-        choice.valid,
-        choice.untuned,
-        count,
-        settings.finalists,
-        taken,
-    )
+    return ConfiguredTrainings(table, fitness)
 
 
 class Choice(NamedTuple):

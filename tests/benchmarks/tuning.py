@@ -14,11 +14,9 @@ from jaxtyping import Float
 
 from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.learning.tuning import choose
-from jaxloss.learning.tuning_programs import observed_trainings, parted, runs_at_once
-from jaxloss.learning.tuning_settings import TuningSettings, configurations
+from jaxloss.learning.tuning import choose, configured_trainings
+from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import zoo
-from jaxloss.losses.tunable import ParameterRange
 from jaxloss.losses.zoo.tunable import tunable
 from jaxloss.tasks import Task, TaskSettings, load_task
 
@@ -84,33 +82,10 @@ def rows(
 
 def _fitness(task: Task, loss: str, steps: int, count: int, networks: int) -> Table:
     """Trains every configuration with all networks."""
-    optimizer, settings = BaseOptimizerSettings(), TuningSettings(budget=1, steps=steps)
-    rates, decays = settings.learning_rates, settings.weight_decays
+    settings, key = TuningSettings(budget=1, steps=steps), jax.random.key(0)
     held = tunable(zoo.get(loss), task.view.name)
-    ranges = (
-        ParameterRange("learning_rate", optimizer.learning_rate, *rates, log=True),
-        ParameterRange("weight_decay", optimizer.weight_decay, *decays, log=True),
-        *held.parameters,
-    )
-    key, runs = jax.random.key(0), count * networks
-    table = configurations(named_key(key, "configurations"), ranges, count)
-    binding, data = parted(task, held, optimizer.batch_size, runs * steps)
-    program = observed_trainings(
-        task,
-        optimizer.momentum,
-        optimizer.batch_size,
-        steps,
-        settings.observations,
-        binding,
-        runs_at_once(runs),
-    )
-    keys = jax.random.key_data(jax.random.split(named_key(key, "networks"), networks))
-    candidates = (
-        np.tile(keys, (count, 1)),
-        np.repeat(table.astype(np.float32), networks, axis=0),
-    )
-    fitness = program(((task.train, task.valid), data), candidates)
-    return fitness.reshape(count, networks, -1).astype(float)
+    trainings = configured_trainings(task, BaseOptimizerSettings(), settings, key, held, count)
+    return trainings.fitness(named_key(key, "networks"), np.arange(count), networks)
 
 
 def _by_means(networks: int) -> Scheme:
