@@ -15,6 +15,10 @@ from jaxloss.learning.memory import maps_are_scarce
 
 _Result = TypeVar("_Result")
 
+KEPT_PROGRAMS = 512
+"""Programs of one kind that are kept: a comparison comes back to each of its losses, seed by seed,
+and compiles all of them anew if there are more."""
+
 
 class Programs(OrderedDict[Hashable, Any]):
     """Programs that were compiled ahead of their use, until `forget_programs` empties it."""

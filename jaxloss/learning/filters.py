@@ -5,7 +5,7 @@ After EvoMAL (https://arxiv.org/abs/2209.08907, Section 4.4) and AutoLoss-Zero
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +13,20 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Num, UInt32
 
-from jaxloss.errors import require
+from jaxloss.errors import require, unknown_name
 from jaxloss.learning.fitness import scored
 from jaxloss.learning.inner import ExampleLoss, accompanied
 from jaxloss.tasks.task import Split, Task
+
+Occasion = Literal["before", "after", "both", "never"]
+"""When a loss is tested, seen from local search."""
 
 
 @dataclass(frozen=True)
 class RejectionSettings:
     """How hopeless losses are dropped; defaults from the released code unless *assumed*."""
 
-    when: Literal["before", "after", "both", "never"] = "both"
+    when: Occasion = "both"
     """Whether to test before local search, after it, both or never."""
     steps: int = 1000
     """Adam steps on the outputs themselves."""
@@ -32,9 +35,12 @@ class RejectionSettings:
     examples: int = 100
     """Training examples whose outputs are optimised."""
     threshold: float = 0.0
-    """Candidates that improve the metric by no more than this are dropped."""
+    """Candidates that improve the metric by no more than this are dropped (the task loss, where
+    the metric cannot be computed on these examples)."""
 
     def __post_init__(self) -> None:
+        if self.when not in get_args(Occasion):
+            raise unknown_name("occasion of the rejection test", self.when, get_args(Occasion))
         require(self.steps >= 1, f"rejection steps must be 1 or more, got {self.steps}")
         require(self.examples >= 1, f"rejection examples must be 1 or more, got {self.examples}")
         require(
@@ -51,6 +57,9 @@ def improvement(
 ) -> Float[Array, ""]:
     """Measures how much the metric gains when the outputs themselves minimise a loss.
 
+    Where the metric says nothing about these examples (an AUROC of one class), the task loss is
+    measured instead.
+
     Returns:
         Fitness before minus fitness after; minus infinity if that is not finite.
     """
@@ -66,7 +75,14 @@ def improvement(
     start = (outputs, adam.init(outputs))
     (optimised, _), _ = jax.lax.scan(step, start, None, length=settings.steps)
     split = Split(outputs, targets)
-    gain = scored(task, outputs, split) - scored(task, optimised, split)
+    before = scored(task, outputs, split)
+    by_metric = before - scored(task, optimised, split)
+    usual_before, usual_after = (
+        jnp.mean(accompanied(task.model, task.task_loss)(reached, targets))
+        for reached in (outputs, optimised)
+    )
+    is_blind = jnp.all(jnp.isfinite(outputs)) & ~jnp.isfinite(before)
+    gain = jnp.where(is_blind, usual_before - usual_after, by_metric)
     return jnp.where(jnp.isfinite(gain), gain, -jnp.inf)
 
 

@@ -71,7 +71,8 @@ class FitnessSettings:
 
     def survivors(self, candidates: int) -> int:
         """Counts who stay after a comparison: rounded up, so that someone reaches the end."""
-        return math.ceil(self.keep * candidates)
+        # The product of 0.28 and 25 lies above 7 by rounding alone.
+        return math.ceil(round(self.keep * candidates, 9))
 
     def training_steps(self, candidates: int) -> int:
         """Counts the steps that all candidates take together, each of one network."""

@@ -42,7 +42,8 @@ class JointTask:
         base: the task itself.
 
     Raises:
-        InvalidInputError: the task does not predict values that are scored by themselves.
+        InvalidInputError: the task does not predict values that are scored by themselves, or its
+            network has a companion or bootstraps its targets.
     """
 
     base: Task
@@ -51,6 +52,12 @@ class JointTask:
         require(
             self.base.view.name == "identity" and not isinstance(self.base, PlayedTask),
             f"oal is for predicted values, scored as they are; {self.base.name} is not such a task",
+        )
+        model = self.base.model
+        require(
+            model.companion is None and model.bootstrap is None,
+            f"oal trains a network by its loss alone; {model.name} adds a loss of its own or makes "
+            "targets of what it predicts",
         )
 
     @property

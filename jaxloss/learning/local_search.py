@@ -88,7 +88,7 @@ def draw_tuning(
     steps, inner, batch = settings.meta_steps, settings.inner_steps, optimizer.batch_size
     training = batch_indices(train_key, train.inputs.shape[0], batch, steps * inner)
     judging = batch_indices(valid_key, valid.inputs.shape[0], batch, steps)
-    return TuningDraws(network_key, training.reshape(steps, inner, -1), judging)
+    return TuningDraws(network_key, training.reshape(steps, inner, training.shape[1]), judging)
 
 
 def local_search(
@@ -127,6 +127,8 @@ def tuned_from(
     loss_params: PyTree,
 ) -> tuple[PyTree, Float[Array, " meta_steps"]]:
     """Is `local_search` with what chance decides drawn before, by `draw_tuning`."""
+    if settings.meta_steps == 0:  # Even a step that is never taken would be traced on no draws.
+        return loss_params, jnp.zeros(0)
     advance = tuner([(model, task_loss)], optimizer, settings, bind)
     numbers = jnp.arange(settings.meta_steps)
     share = TuningShare(drawn, train, valid)

@@ -14,6 +14,8 @@ _LOG = logging.getLogger(__name__)
 SPARED = 0.9
 """Share of the free memory that a program may plan with; the rest is for what else goes on."""
 
+_GROUP = Path("/sys/fs/cgroup")
+
 
 def free_bytes() -> int | None:
     """Estimates the bytes that each local device has to itself; None where nothing says so."""
@@ -62,12 +64,16 @@ def _system_bytes() -> int | None:
 
 
 def _group_bytes() -> int | None:
-    """Reads what a container's limit (control groups, version 2) leaves."""
-    folder = Path("/sys/fs/cgroup")
+    """Reads what a container's limit (control groups, version 2) leaves.
+
+    Files that were read and may be dropped again count as used there, but are there to be had.
+    """
     try:
-        limit = (folder / "memory.max").read_text().strip()
-        used = (folder / "memory.current").read_text().strip()
-        return int(limit) - int(used)
+        limit = (_GROUP / "memory.max").read_text().strip()
+        used = (_GROUP / "memory.current").read_text().strip()
+        statistics = (_GROUP / "memory.stat").read_text().split()
+        named = dict(zip(statistics[::2], statistics[1::2], strict=True))
+        return int(limit) - max(int(used) - int(named.get("inactive_file", 0)), 0)
     except (OSError, ValueError):  # No limit reads "max".
         return None
 

@@ -17,15 +17,13 @@ from jaxloss.learning.inner import (
     Draws,
     ExampleLoss,
     Learner,
-    accompanied,
     batch_indices,
     draw,
     take,
-    targets_of,
     training_step,
 )
 from jaxloss.learning.optimizers import Optimizer
-from jaxloss.learning.unroll import Bind
+from jaxloss.learning.unroll import Bind, judged_by
 from jaxloss.models.model import Variables
 from jaxloss.tasks.task import Split, Task
 
@@ -115,10 +113,10 @@ def online_stepper(
 
         def task_loss(params: Array) -> tuple[Array, Learner]:
             learner = training_step(task.model, inner, bind(params), state.learner, batch, noise)
-            outputs, _ = task.model.apply(learner.variables, held_out.inputs, True, judging_noise)
-            targets = targets_of(task.model, learner.variables, held_out)
-            judged = accompanied(task.model, task.task_loss)
-            return jnp.mean(judged(outputs, targets)), learner
+            judged = judged_by(
+                task.model, task.task_loss, learner.variables, held_out, judging_noise
+            )
+            return judged, learner
 
         gradient, learner = jax.grad(task_loss, has_aux=True)(state.loss_params)
         updates, outer_state = outer.update(gradient, state.outer_state, state.loss_params)

@@ -24,21 +24,22 @@ class _Program:
     """One structure's code, compiled for one of the local devices at its first use."""
 
     def __init__(self, function: Function, place: SingleDeviceSharding) -> None:
-        self._place = place
+        self.place = place
         self._run: Any = jax.jit(function, compiler_options=steady_options())
         self._is_compiled = False
 
-    def _placed(self, shared: PyTree, inputs: list[PyTree]) -> Any:
-        return jax.device_put((shared, *inputs), self._place)
+    def _arguments(self, shared: PyTree, inputs: list[PyTree]) -> Any:
+        return shared, *jax.device_put(inputs, self.place)
 
     def prepare(self, shared: PyTree, inputs: list[PyTree]) -> None:
+        """Compiles for arguments like these; what is shared lies on the device already."""
         if not self._is_compiled:
-            self._run = self._run.lower(*self._placed(shared, inputs)).compile()
+            self._run = self._run.lower(*self._arguments(shared, inputs)).compile()
             self._is_compiled = True
 
     def start(self, shared: PyTree, inputs: list[PyTree]) -> PyTree:
         """Starts the prepared program; the result arrives while other devices go on."""
-        return self._run(*self._placed(shared, inputs))
+        return self._run(*self._arguments(shared, inputs))
 
 
 def over_structures(
@@ -71,10 +72,8 @@ def over_structures(
         programs.move_to_end(name)
         return programs[name]
 
-    def compiled(shared: PyTree, genomes: np.ndarray, rows: list[list[PyTree]]) -> list[_Program]:
+    def programs_of(genomes: np.ndarray) -> list[_Program]:
         chosen = [program_of(genome) for genome in genomes]
-        first_uses = dict(zip(chosen, rows, strict=True)).items()
-        all_at_once(partial(program.prepare, shared, row) for program, row in first_uses)
         while len(programs) > kept:
             programs.popitem(last=False)
         return chosen
@@ -84,9 +83,16 @@ def over_structures(
         count = len(genomes)
         share = -(-count // jax.process_count())
         own = np.minimum(jax.process_index() * share + np.arange(share), count - 1)
-        rows = [jax.tree.map(lambda leaf, i=i: leaf[i], inputs) for i in own]
-        chosen = compiled(shared, genomes[own], rows)
-        started = [program.start(shared, row) for program, row in zip(chosen, rows, strict=True)]
+        chosen = programs_of(genomes[own])
+        # Once for each device, not for each tree: it is all of the data.
+        lying = {place: jax.device_put(shared, place) for place in {one.place for one in chosen}}
+        arguments = [
+            (lying[program.place], jax.tree.map(lambda leaf, i=i: leaf[i], inputs))
+            for program, i in zip(chosen, own, strict=True)
+        ]
+        first_uses = dict(zip(chosen, arguments, strict=True)).items()
+        all_at_once(partial(program.prepare, *first) for program, first in first_uses)
+        started = [program.start(*given) for program, given in zip(chosen, arguments, strict=True)]
         results = jax.tree.map(lambda *rows: np.stack([np.asarray(row) for row in rows]), *started)
         return jax.tree.map(lambda leaf: leaf[:count], gathered(results))
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
-from jaxloss.learning.compilation import all_at_once
+from jaxloss.learning.compilation import KEPT_PROGRAMS, all_at_once
 from jaxloss.learning.fitness import network_score
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, train
 from jaxloss.learning.online import draw_online, train_online
@@ -163,7 +163,7 @@ def trial_runner(
         )
         return metric(variables, valid), metric(variables, test), curve
 
-    @lru_cache(maxsize=32)
+    @lru_cache(maxsize=KEPT_PROGRAMS)
     def any_of_form(form: Form, view_name: str) -> PopulationProgram:
         view = view_named(view_name)
 
@@ -175,7 +175,7 @@ def trial_runner(
 
         return over_population(run, SEEDS_AT_ONCE)
 
-    @lru_cache(maxsize=32)
+    @lru_cache(maxsize=KEPT_PROGRAMS)
     def own_program(loss: ExampleLoss) -> PopulationProgram:
         def run(splits: _Splits, candidate: tuple[Array, ...]) -> tuple[Array, Array, Array]:
             return one(splits, candidate[0], loss)

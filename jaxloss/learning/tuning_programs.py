@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.learning.as_genome import ROW_ALPHABETS, genome_of, row_tree_of
+from jaxloss.learning.compilation import KEPT_PROGRAMS
 from jaxloss.learning.fitness import network_fitness, network_score
 from jaxloss.learning.inner import ExampleLoss, draw, stepper, train
 from jaxloss.learning.online import (
@@ -36,10 +37,6 @@ from jaxloss.models.model import Variables
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.tasks.task import Split, Task
-
-_PROGRAMS = 512
-"""Programs that are kept: a comparison comes back to each of its losses, seed by seed, and compiles
-everything anew if there are more."""
 
 Binding = Callable[..., ExampleLoss]
 """``(own parameters, *data) -> loss``; equal ones make equal programs."""
@@ -140,10 +137,11 @@ def runs_at_once(runs: int) -> int:
     """
     if jax.default_backend() == "cpu":
         return -(-runs // -(-runs // 4))
-    return min(-(-runs // jax.device_count()), 256)
+    share = -(-runs // jax.device_count())
+    return -(-share // -(-share // 256))
 
 
-@lru_cache(maxsize=_PROGRAMS)
+@lru_cache(maxsize=KEPT_PROGRAMS)
 def observed_trainings(
     task: Task,
     momentum: float,
@@ -192,7 +190,7 @@ def observed_trainings(
     return over_population(run, chunk)
 
 
-@lru_cache(maxsize=_PROGRAMS)
+@lru_cache(maxsize=KEPT_PROGRAMS)
 def whole_trainings(
     task: Task,
     momentum: float,

@@ -59,10 +59,12 @@ class TuningSettings:
     def finalists(self) -> int:
         """How many configurations come to the finals, each over as many fresh networks.
 
-        As many as half of the budget pays for; if that is less than three, there are no finals, and
-        all of it looks at configurations.
+        As many as half of the budget pays for and the other half finds; if that is less than three,
+        there are no finals, and all of it looks at configurations.
         """
         finalists = math.isqrt(self._trainings // 2)
+        while finalists >= 3 and (self._trainings - finalists**2) // self.seeds < finalists:
+            finalists -= 1
         return finalists if finalists >= 3 else 0
 
     @property
@@ -91,7 +93,8 @@ def configurations(
     """Puts the defaults first and draws the others.
 
     Each number takes steps of the square root of a prime around its range (Richtmyer's sequence),
-    from a start that depends on its name: what else is tuned changes nothing about it.
+    from a start that depends on its name and by the prime of its place: what the loss has besides
+    changes nothing about learning rate and weight decay, which come first.
     """
     require(
         len(ranges) <= len(_PRIMES),

@@ -23,7 +23,7 @@ from jaxloss.learning.inner import (
     training_step,
 )
 from jaxloss.learning.segments import rematerialised_scan
-from jaxloss.models.model import Model
+from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.task import Split
 
 Bind = Callable[[PyTree], ExampleLoss]
@@ -115,6 +115,21 @@ def meta_loss_along(
     if steps > remembered_from:
         learner = rematerialised_scan(step, learner, jnp.arange(remembered_from, steps))
     noise = jax.random.fold_in(noise_key, steps)
-    outputs, _ = model.apply(learner.variables, held_out.inputs, True, noise)
-    targets = targets_of(model, learner.variables, held_out)
+    return judged_by(model, task_loss, learner.variables, held_out, noise)
+
+
+def judged_by(
+    model: Model,
+    task_loss: ExampleLoss,
+    variables: Variables,
+    held_out: Split,
+    noise: PRNGKeyArray,
+) -> Float[Array, ""]:
+    """Computes the mean task loss of a trained network on the batch that judges it.
+
+    As in a training step, what the network bootstraps is data: a loss that leads to lower targets
+    is none the better for it.
+    """
+    outputs, _ = model.apply(variables, held_out.inputs, True, noise)
+    targets = targets_of(model, jax.lax.stop_gradient(variables), held_out)
     return jnp.mean(accompanied(model, task_loss)(outputs, targets))

@@ -71,6 +71,27 @@ def test_a_gain_that_is_not_a_number_is_minus_infinity(task: SupervisedTask, out
     assert gain(task, outputs * jnp.nan, task.task_loss, steps=20) == -np.inf
 
 
+def test_where_the_metric_is_blind_the_task_loss_judges():
+    # All of one class: there is no pair whose order an AUROC could tell.
+    rare = np.arange(60) >= 57
+    task = supervised_task("rare", INPUTS, rare, "classification", model="linear", metric="auroc")
+    rows = np.flatnonzero(np.asarray(task.train.targets) == 0)[:20]
+    targets = task.train.targets[rows]
+    variables = task.model.init(jax.random.key(0), task.train.inputs)
+    outputs = task.model.apply(variables, task.train.inputs[rows], False, None)[0]
+    assert np.isnan(task.metric.function(task.predictions(outputs), targets))
+
+    def gained(sign: float) -> float:
+        def loss(outputs: Any, targets: Any) -> Any:
+            return sign * task.task_loss(outputs, targets)
+
+        return float(improvement(task, RejectionSettings(steps=20), loss, outputs, targets))
+
+    assert gained(1.0) > 0
+    assert gained(-1.0) < 0
+    assert gained(np.nan) == -np.inf
+
+
 def test_the_gain_is_the_metric_before_minus_after():
     # |f - y| under Adam moves each output by the step size towards its target.
     targets = np.arange(40.0)
@@ -135,6 +156,7 @@ def test_lookalikes_agree_on_every_example():
     ("settings", "message"),
     [
         ({"steps": 0}, "rejection steps must be 1 or more, got 0"),
+        ({"when": "befor"}, "unknown occasion of the rejection test 'befor'.*before"),
         ({"examples": -3}, "rejection examples must be 1 or more, got -3"),
         ({"learning_rate": 0.0}, "learning_rate must be above 0"),
     ],

@@ -49,6 +49,13 @@ def test_training_that_is_not_finite_is_infinitely_bad(task: SupervisedTask):
         np.testing.assert_array_equal(fitness_of(task, loss), [np.inf, np.inf])
 
 
+@pytest.mark.parametrize(
+    ("keep", "candidates", "stay"), [(0.5, 5, 3), (0.28, 25, 7), (0.07, 100, 7), (0.1, 3, 1)]
+)
+def test_who_stays_is_rounded_up_and_not_by_the_last_digit(keep: float, candidates: int, stay: int):
+    assert FitnessSettings(keep=keep).survivors(candidates) == stay
+
+
 def test_higher_is_better_metrics_are_turned_round():
     r2 = supervised_task("toy", INPUTS, SCORES, "regression", model="linear", metric="r2")
     perfect = Split(r2.valid.inputs, r2.valid.targets)

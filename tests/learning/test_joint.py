@@ -1,5 +1,6 @@
 """A loss whose shape is trained along with the network."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -45,6 +46,15 @@ def test_tasks_whose_score_is_not_of_values_are_refused(name: str):
     task = load_task(name, TaskSettings(model="linear"))
     with pytest.raises(InvalidInputError, match=f"oal is for predicted values.*; {name}"):
         JointTask(task)
+
+
+@pytest.mark.parametrize(
+    "adds", [{"companion": lambda f, _: f[:, 0]}, {"bootstrap": lambda *recorded: recorded[2]}]
+)
+def test_networks_that_add_to_their_loss_are_refused(adds: dict[str, Any]):
+    task = noise(heavy=False)
+    with pytest.raises(InvalidInputError, match="oal trains a network by its loss alone; linear"):
+        JointTask(replace(task, model=task.model._replace(**adds)))
 
 
 def test_it_hides_its_numbers_from_score_and_task_loss():

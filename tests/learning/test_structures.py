@@ -1,8 +1,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxloss.learning.structures import over_structures
 
@@ -30,6 +32,19 @@ def test_every_candidate_gets_the_code_of_its_own_tree():
     results = over_structures(Specialiser())(jnp.float32(100.0), (GENOMES, WEIGHTS))
     np.testing.assert_array_equal(results["factor"], GENOMES[:, 0])
     np.testing.assert_allclose(results["scaled"], 100 + GENOMES[:, :1] * WEIGHTS)
+
+
+def test_what_is_shared_is_copied_once_for_each_device(monkeypatch: pytest.MonkeyPatch):
+    shared, copies = jnp.arange(2.0), []
+    put = jax.device_put
+
+    def counted(values: Any, *places: Any) -> Any:
+        copies.extend(leaf for leaf in jax.tree.leaves(values) if leaf is shared)
+        return put(values, *places)
+
+    monkeypatch.setattr(jax, "device_put", counted)
+    over_structures(Specialiser())(shared, (GENOMES, WEIGHTS))
+    assert 1 <= len(copies) <= jax.local_device_count() < len(GENOMES)
 
 
 def test_a_structure_is_compiled_once():

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 import jax
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.learning import trials
 from jaxloss.learning.fitness import network_score
 from jaxloss.learning.inner import BaseOptimizerSettings, train
+from jaxloss.learning.population import PopulationProgram
 from jaxloss.learning.trials import OBSERVATIONS, TrialRunner, TrialSettings, trial_runner
 from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
 from jaxloss.losses.network import ml3_network
@@ -101,6 +104,28 @@ def test_only_an_adapting_loss_adapts(run: TrialRunner):
     np.testing.assert_allclose(trained(OnlineForm(base, 1e-12)), still, rtol=1e-4)
     adapted = trained(OnlineForm(base, 1e-2))
     assert np.all(np.abs(adapted[:, -1] / still[:, -1] - 1) > 1e-2)
+
+
+def test_a_comparison_of_many_losses_compiles_each_once(monkeypatch: pytest.MonkeyPatch):
+    # Forty losses of the zoo fit classification; a comparison goes through them seed by seed.
+    made: list[Any] = []
+
+    def counted(*arguments: Any) -> PopulationProgram:
+        made.append(arguments)
+        nothing = np.zeros(1)
+        return PopulationProgram(lambda *_: (nothing, nothing, nothing), lambda *_: None)
+
+    monkeypatch.setattr(trials, "over_population", counted)
+    trained = trial_runner(TASK, BaseOptimizerSettings(learning_rate=0.07), 80)
+    losses = [partial(scaled_error, factor) for factor in range(40)]
+    for seed in range(2):
+        for loss in losses:
+            trained(loss, jax.random.key(seed), 1)
+    assert len(made) == len(losses)
+
+
+def scaled_error(factor: float, outputs: Any, targets: Any) -> Any:
+    return factor * jnp.square(outputs[:, 0] - targets)
 
 
 @pytest.mark.parametrize(

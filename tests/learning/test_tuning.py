@@ -116,6 +116,14 @@ def test_the_budget_is_kept(budget: int, configurations: int):
     assert settings.lengths == (5, 10, 15, 20)
 
 
+@pytest.mark.parametrize("seeds", [1, 3, 10, 20])
+def test_no_more_come_to_the_finals_than_were_looked_at(seeds: int):
+    for trainings in range(1, 201):
+        settings = TuningSettings(trainings * 20, seeds=seeds, steps=20, observations=4)
+        assert settings.finalists <= settings.configurations
+        assert settings.training_steps <= max(trainings, seeds) * 20
+
+
 @pytest.mark.parametrize(
     ("trainings", "configurations", "finalists"),
     [(9, 4, 0), (17, 8, 0), (18, 4, 3), (20, 5, 3), (150, 43, 8)],

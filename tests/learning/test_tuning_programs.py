@@ -12,6 +12,7 @@ from jaxloss.keys import named_key
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import trial_runner
 from jaxloss.learning.tuning import TunedTraining, trained_with, tune_training
+from jaxloss.learning.tuning_programs import runs_at_once
 from jaxloss.learning.tuning_settings import TuningSettings
 from jaxloss.losses import LearnedLoss
 from jaxloss.losses.form import Form
@@ -54,6 +55,17 @@ def training(steps: int = STEPS) -> TunedTraining:
 
 def plain(form: Form) -> Any:
     return trial_runner(TASK, SGD, STEPS)(learned(form), KEY, 3)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
+def test_the_last_call_is_filled_up_with_few_copies(backend: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    for runs in range(1, 1100):
+        at_once = runs_at_once(runs)
+        calls = -(-runs // at_once)
+        assert at_once <= (4 if backend == "cpu" else 256)
+        assert calls * at_once - runs < calls
 
 
 @pytest.mark.parametrize("form", [NETWORK, ONLINE])

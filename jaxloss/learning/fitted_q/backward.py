@@ -160,7 +160,7 @@ def _backward(
     beta: Number | None,
     held_out: Stages | None,
 ) -> FittedQ:
-    _require_usable(stages, held_out, regularisation, beta)
+    require_usable(stages, held_out, regularisation, beta)
     horizon = stages.rewards.shape[0]
 
     def stage(later: FittedQ, data: tuple) -> tuple[FittedQ, FittedQ]:
@@ -217,9 +217,10 @@ def _moment(
     return predicted
 
 
-def _require_usable(
+def require_usable(
     stages: Stages, held_out: Stages | None, regularisation: Number, beta: Number | None
 ) -> None:
+    """Raises `InvalidInputError` if there are no data, or a number is out of range."""
     for what, data in (("data set", stages), ("held-out data set", held_out)):
         if data is not None:
             horizon, episodes = data.rewards.shape

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.learning.fitted_q.backward import FittedQ, Number
+from jaxloss.learning.fitted_q.backward import FittedQ, Number, require_usable
 from jaxloss.tasks.rl.episodes import Stages
 
 
@@ -22,7 +22,11 @@ def pevi(stages: Stages, regularisation: Number, beta: Number) -> FittedQ:
 
     Returns:
         What `linear_q` makes values of.
+
+    Raises:
+        InvalidInputError: there are no data, or a number is out of range.
     """
+    require_usable(stages, None, regularisation, beta)
     horizon, _, size = stages.features.shape
 
     def stage(later: FittedQ, data: tuple[Array, Stages]) -> tuple[FittedQ, FittedQ]:

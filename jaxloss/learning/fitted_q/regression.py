@@ -54,7 +54,8 @@ def descent(loss: ExampleLoss, steps: int = 300, learning_rate: float = 0.03) ->
         learning_rate: of the first step; a half cosine brings it to 0 (*assumed*).
 
     Raises:
-        InvalidInputError: a number is out of range.
+        InvalidInputError: a number is out of range; when it runs: the loss gives no value for
+            each row.
     """
     require(steps >= 1, f"steps must be 1 or more, got {steps}")
     require(learning_rate > 0, f"learning_rate must be above 0, got {learning_rate}")
@@ -70,7 +71,13 @@ def descent(loss: ExampleLoss, steps: int = 300, learning_rate: float = 0.03) ->
     ) -> Array:
         def objective(parameters: Array) -> Array:
             outputs = q.values(parameters, features)[:, None]
-            errors = jnp.sum(weights * loss(outputs, targets[:, None]))
+            values = loss(outputs, targets[:, None])
+            require(
+                values.shape == weights.shape,
+                f"the loss must give one value for each row, shape {weights.shape}, "
+                f"got {values.shape}",
+            )
+            errors = jnp.sum(weights * values)
             # Divided by the rows: one learning rate for data of any size.
             return (errors + regularisation * jnp.sum(parameters**2)) / len(features)
 

@@ -222,3 +222,12 @@ def test_what_cannot_be_fitted_is_refused_before_any_training(rows, numbers, wor
     stages = Stages(*(part[rows] for part in random_stages(0)))
     with pytest.raises(InvalidInputError, match=words):
         pfql(KEY, linear_q(), ridge(), stages, *numbers)
+    with pytest.raises(InvalidInputError, match=words):
+        pevi(stages, *numbers)
+
+
+def test_a_loss_must_give_a_value_for_each_row():
+    # Weights of shape [rows] times values of shape [rows, 1] would make [rows, rows].
+    regress = descent(lambda outputs, targets: jnp.square(outputs - targets), 10)
+    with pytest.raises(InvalidInputError, match=r"one value for each row, shape \(\d+,\), got"):
+        fitted_q(KEY, linear_q(), regress, random_stages(0), REGULARISATION)
