@@ -1,6 +1,7 @@
 """The command line: finds the command and turns errors into one line and an exit code."""
 
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -82,8 +83,25 @@ def _run(words: list[str]) -> int:
     if words[0] not in _COMMANDS:
         raise unknown_name("command", words[0], _COMMANDS)
     module = importlib.import_module(f"jaxloss.commands.{words[0]}")
-    getattr(module, f"{words[0]}_command")(words[1:])
+    getattr(module, f"{words[0]}_command")([_no_option(word) for word in words[1:]])
     return 0
+
+
+def _no_option(word: str) -> str:
+    """Puts a space before a formula that begins with a minus, or tyro would take it for an option.
+
+    A minus and one letter may be an option; numbers tyro knows.
+    """
+    is_formula = re.match(r"-(?!-|[A-Za-z]?$)", word) and not _is_number(word)
+    return f" {word}" if is_formula else word
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 _COMMANDS = ("search", "evaluate", "export", "compare", "card", "landscape", "zoo")

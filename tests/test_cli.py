@@ -10,6 +10,8 @@ import pytest
 from jaxloss import LearnedLoss, TreeForm, parse
 from jaxloss.cli import main
 from jaxloss.commands.search import search_settings
+from jaxloss.runs.given import given_loss
+from jaxloss.runs.landscape import LandscapeRunSettings
 from jaxloss.search import EvoMALSettings
 
 Failure = Callable[..., str]
@@ -59,6 +61,7 @@ def failure(
         (["search", "--popluation", "3"], "--population"),
         (["search", "--rejection.when", "later"], "'before', 'after', 'both', 'never'"),
         (["search", "--seed-from", "add(f, y"], "position 9"),
+        (["search", "--seed-from", "-y*log(f"], "position"),
         (["search", "--seed-from", "f ** y"], "position"),
         (["search", "--out", "x", "--resume"], "no run to resume"),
         (["search", "nothing.csv"], "nothing.csv"),
@@ -182,6 +185,17 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(
         r"jaxloss \d+\.\d+\S*\n|jaxloss 0 \(not installed\)\n", capsys.readouterr().out
     )
+
+
+def test_formulas_that_begin_with_a_minus_are_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[LandscapeRunSettings]()
+    monkeypatch.setattr("jaxloss.commands.landscape.draw_landscapes", asked.append)
+    words = ["-y*log(f)", "--task", "wine", "--against", "-dot(y, x)", "--steps", "7"]
+    assert main(["landscape", *words]) == 0
+    (settings,) = asked
+    assert settings.against is not None
+    named = [given_loss(text).name for text in (settings.loss, settings.against)]
+    assert (named, settings.steps) == (["-y*log(f)", "-dot(y, x)"], 7)
 
 
 def test_preset_and_method_set_the_defaults() -> None:

@@ -99,6 +99,33 @@ def test_flags_stand_over_the_file(tmp_path: Path) -> None:
     assert (fewer.methods, fewer.overridden, fewer.seeds) == (("gp_lfl",), (), 2)
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("--transfer", "--no-transfer", "--dry-run", "--report-only", "--pack"),
+        *("--no_transfer", "--dry_run", "--report_only"),
+        *("--preset=quick", "--budget.search_steps=9"),
+    ],
+)
+def test_a_file_may_follow_a_switch(tmp_path: Path, word: str) -> None:
+    for transfer in ("true", "false"):
+        path = tmp_path / f"{transfer}.yaml"
+        path.write_text(f"{FILE}transfer: {transfer}\n")
+        assert compare_settings([word, str(path)])[0].seeds == 3
+
+
+@pytest.mark.parametrize("tasks", [["--tasks", "digits"], ["--tasks=digits"]])
+def test_a_file_after_a_list_is_one_of_its_values(failure: Failure, tasks: list[str]) -> None:
+    assert "grid.yaml" in failure(*tasks, "grid.yaml")
+
+
+def test_a_file_that_only_tyro_finds_is_refused(
+    failure: Failure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jaxloss.commands.compare._file", lambda _: None)
+    assert "name the file before all options, got grid.yaml" in failure("--pack", "grid.yaml")
+
+
 def test_flags_alone_make_a_comparison() -> None:
     words = ["--losses", "rivals", "poly1", "--methods", "all", "--preset=quick"]
     found, _ = compare_settings([*words, "--budget.search-steps", "None"])

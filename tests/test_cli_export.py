@@ -9,8 +9,9 @@ import pytest
 
 from jaxloss import LearnedLoss, export_code
 from jaxloss.cli import main
-from jaxloss.losses import zoo_form
+from jaxloss.losses import NetworkForm, OnlineForm, zoo_form
 from jaxloss.losses.views import VIEWS
+from jaxloss.runs.given import given_loss
 
 Run = Callable[..., tuple[int | str | None, str, str]]
 
@@ -77,6 +78,10 @@ def test_a_program_is_a_file(run: Run, tmp_path: Path):
     code, out, _ = run("giou", "--to", "stablehlo", "--text")
     assert code == 0
     assert out.startswith("module @jit_giou_loss")
+    online = LearnedLoss(OnlineForm(NetworkForm((2,))), (0.5,) * 6, "identity")
+    (tmp_path / "online.json").write_text(online.to_json())
+    code, _, err = run("online.json", "--to", "stablehlo", "--text")
+    assert (code, err.count("differs: online: ")) == (0, 1)
 
 
 def test_a_saved_loss_is_exported_and_never_replaced(run: Run, tmp_path: Path):
@@ -91,6 +96,15 @@ def test_a_saved_loss_is_exported_and_never_replaced(run: Run, tmp_path: Path):
     assert (tmp_path / "loss.json").read_text() == text
 
 
+@pytest.mark.parametrize(
+    "formula", ["-y*log(f)", "-0.5*y*log(f)", "+".join(["abs(f - y)"] * 40), "-(f)"]
+)
+def test_a_formula_may_begin_with_a_minus_or_be_long(run: Run, formula: str):
+    code, out, _ = run(formula, "--to", "latex")
+    assert (code, out) == (0, export_code(given_loss(formula).first, "latex"))
+    assert run(formula, "--to", "json", "--out", "loss.json")[0] == 0
+
+
 def test_losses_that_train_no_task_have_a_formula(run: Run):
     code, out, _ = run("triplet", "--to", "latex")
     assert code == 0
@@ -103,6 +117,8 @@ def test_losses_that_train_no_task_have_a_formula(run: Run):
         (["mse", "--to", "tourch"], "unknown export target 'tourch'; valid, nearest first: torch"),
         (["mes", "--to", "torch"], "unknown loss 'mes'"),
         (["mse", "--to", "torch", "--view", "boxes"], "mse cannot train a task of view boxes"),
+        (["mse", "--to", "torch", "--view", "logits"], "logits is no view of tasks"),
+        (["mse", "--to", "torch", "-v"], "-v"),
         (["mse", "--to", "stablehlo"], "name a file for it with --out"),
         (["mse", "--to", "torch", "--text"], "--text is for stablehlo alone"),
         (["mse", "--to", "torch", "--out", "no/mse.py"], "there is no folder no"),

@@ -114,6 +114,12 @@ def test_a_page_says_what_is_known_of_a_loss(printed: Printed):
         assert line in page
 
 
+def test_code_to_paste_is_exact(printed: Printed):
+    page = printed("huber:delta=0.1234567")
+    assert "jaxloss.zoo.huber(predictions, targets, delta=0.1234567)" in page
+    assert 'jaxloss.zoo.get("huber").bind(delta=0.1234567)(predictions, targets)' in page
+
+
 def test_a_page_says_logits_or_probabilities_and_which_searches_take_it(printed: Printed):
     page = printed("focal:gamma=1.7")
     assert "predictions are raw logits: the loss applies the sigmoid itself" in page

@@ -24,8 +24,8 @@ class CardArguments:
     losses: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Each a loss.json, a name of the zoo with parameters (huber:delta=0.5), or a formula."""
     view: str | None = None
-    """The view to explain it for: identity, softmax, sigmoid, logits or boxes. By default
-    regression and classes, where the loss is for both."""
+    """The view to explain it for: identity, softmax, sigmoid, logits (formulas alone) or boxes. By
+    default regression and classes, where the loss is for both."""
     classes: int = CLASSES
     """Classes that a classification has."""
     out: str = "cards"
@@ -49,6 +49,10 @@ def card_command(words: list[str]) -> None:
     folders = {name: card_folder(one, Path(arguments.out)) for name, one in given.items()}
     for folder in folders.values():
         check_card_folder(folder)
+        alike = [name for name, own in folders.items() if own == folder]
+        require(
+            len(alike) == 1, f"{' and '.join(alike)} would share the folder {folder}; name one only"
+        )
     console = Console()
     for name, one in given.items():
         _print(console, one, write_card(one, folders[name], arguments.classes))

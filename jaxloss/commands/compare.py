@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from jaxloss.errors import require
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.runs.arguments import early_value
 from jaxloss.runs.devices import DeviceSettings, started_devices
@@ -18,6 +19,9 @@ from jaxloss.runs.grid.runner import run_grid
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
 from jaxloss.runs.grid.store import pack_cells
 from jaxloss.search.registry import Preset
+
+_Switch = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+"""A switch without an opposite: no file can have turned it on."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,11 @@ class CompareArguments:
     """Folder of the comparison."""
     transfer: bool = False
     """Train learned losses on the other problems too."""
-    dry_run: bool = False
+    dry_run: _Switch = False
     """List what would be compared, with its budget, and run nothing."""
-    report_only: bool = False
+    report_only: _Switch = False
     """Run nothing and report on the cells that are there."""
-    pack: bool = False
+    pack: _Switch = False
     """Write all finished cells to one file as well, cells.jsonl; in the folder cells of another
     comparison, on another machine perhaps, it spares that one these cells."""
     devices: int | None = None
@@ -118,13 +122,8 @@ def compare_settings(words: list[str]) -> tuple[GridSettings, CompareArguments]:
         budget=usual.budget,
         optimizer=usual.optimizer,
     )
-    given = tyro.cli(
-        CompareArguments,
-        default=shown,
-        args=words,
-        prog="jaxloss compare",
-        config=(tyro.conf.FlagCreatePairsOff,),
-    )
+    given = tyro.cli(CompareArguments, default=shown, args=words, prog="jaxloss compare")
+    require(given.file == file, f"name the file before all options, got {given.file} after some")
     for name in ("tasks", "methods", "losses", "models", "seeds", "seed", "transfer", "out"):
         value = getattr(given, name)
         if value != getattr(shown, name):
@@ -135,7 +134,7 @@ def compare_settings(words: list[str]) -> tuple[GridSettings, CompareArguments]:
 
 
 _LISTS = ("--tasks", "--methods", "--losses", "--models")
-_SWITCHES = ("--transfer", "--dry-run", "--report-only", "--pack")
+_SWITCHES = ("--transfer", "--no-transfer", "--dry-run", "--report-only", "--pack")
 
 
 def _file(words: list[str]) -> str | None:
@@ -143,9 +142,12 @@ def _file(words: list[str]) -> str | None:
     expected = several = False
     for word in words:
         if word.startswith("--"):
+            name, equals, _ = word.partition("=")
+            # As tyro reads it.
+            name = name.replace("_", "-")
             # Whatever follows a list is taken for one more of its values.
-            expected = word not in _SWITCHES and ("=" not in word or word in _LISTS)
-            several = word in _LISTS
+            several = name in _LISTS
+            expected = name not in _SWITCHES and (several or not equals)
         elif not expected:
             if not word.startswith("-"):
                 return word

@@ -1,5 +1,6 @@
 """The command ``jaxloss export``."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from jaxloss.errors import require, unknown_name
 from jaxloss.losses.export import (
     TARGETS,
     Export,
+    as_text,
     entry_as_text,
-    export_code,
     exported,
     exported_entry,
 )
@@ -44,8 +45,8 @@ class ExportArguments:
     to: str
     """optax, torch, sympy, latex, stablehlo or json."""
     view: str | None = None
-    """What the loss sees: identity (raw outputs), softmax, sigmoid, logits, boxes, anchors, masks,
-    cell_classes or cell_boxes; by default what it is usually used with."""
+    """What the loss sees: identity (raw outputs), softmax, sigmoid, logits (formulas alone), boxes,
+    anchors, masks, cell_classes or cell_boxes; by default what it is usually used with."""
     out: str | None = None
     """A file to write instead of the terminal."""
     force: bool = False
@@ -103,9 +104,8 @@ def _check(given: ExportArguments) -> None:
         given.force or not path.exists(),
         f"{path} exists; name another file, or replace it with --force",
     )
-    source = Path(given.loss)
     require(
-        not (path.exists() and source.is_file() and path.samefile(source)),
+        not (path.exists() and os.path.isfile(given.loss) and path.samefile(given.loss)),
         f"{path} is the loss itself; name another file with --out",
     )
 
@@ -113,7 +113,7 @@ def _check(given: ExportArguments) -> None:
 def _export(given: GivenLoss, asked: ExportArguments) -> Export:
     if given.losses:
         loss = given.first
-        return Export(export_code(loss, asked.to)) if asked.text else exported(loss, asked.to)
+        return as_text(loss) if asked.text else exported(loss, asked.to)
     # Only losses of the zoo are for no task.
     entry = given.entry
     if entry is None:

@@ -13,8 +13,8 @@ class LossFamily(NamedTuple):
         init: ``(key) -> loss_params``.
         apply: ``(loss_params, *variables) -> values``: elementwise on variables of one common
             shape, unreduced; predictions come before targets.
-        averages: whether an example's value is the mean over its elements; else they are reduced
-            as the view says.
+        averages: whether an example's value is the mean over its elements, weighted where the
+            view's do not all count alike; else they are reduced as the view says.
     """
 
     init: Callable[[PRNGKeyArray], PyTree]

@@ -10,7 +10,7 @@ from jaxloss.errors import InvalidInputError, require
 from jaxloss.losses.family import LossFamily
 from jaxloss.losses.views import View
 from jaxloss.symbols.expression import Expression
-from jaxloss.symbols.primitives import PrimitiveSet
+from jaxloss.symbols.primitives import Primitive, PrimitiveSet
 
 
 @runtime_checkable
@@ -81,8 +81,19 @@ def evaluate_family(
 
 
 def rounded_formula(form: Form, parameters: tuple[float, ...], digits: int) -> Expression:
-    """Writes a symbolic loss with its parameters rounded to significant digits."""
-    return form.expression(tuple(float(f"{parameter:.{digits}g}") for parameter in parameters))
+    """Writes a symbolic loss with all numbers rounded to significant digits."""
+
+    def rounded(number: float) -> float:
+        return float(f"{number:.{digits}g}")
+
+    def terminal(head: str | float) -> Expression:
+        return Expression(head if isinstance(head, str) else rounded(head))
+
+    def function(primitive: Primitive, parts: Sequence[Expression]) -> Expression:
+        return Expression(primitive, tuple(parts))
+
+    # First the parameters, so that those of nearly 1 are left out; then what came of them.
+    return form.expression(tuple(map(rounded, parameters))).fold(terminal, function)
 
 
 def no_formula(kind: str) -> InvalidInputError:

@@ -13,7 +13,13 @@ from jaxtyping import Array
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses.adaptive import AdaptiveForm
 from jaxloss.losses.family import LossFamily
-from jaxloss.losses.form import Form, evaluate_family, rounded_formula
+from jaxloss.losses.form import (
+    Form,
+    evaluate_family,
+    require_keys,
+    rounded_formula,
+    variables_from_data,
+)
 from jaxloss.losses.network import NetworkForm
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.taylor import TaylorForm
@@ -85,15 +91,10 @@ class TreeForm:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "TreeForm":
         """Reads what `as_data` wrote; raises `InvalidInputError` on anything else."""
-        require(set(data) == {"expression", "variables"}, f"a tree is not described by {set(data)}")
-        text, variables = data["expression"], data["variables"]
-        require(
-            isinstance(text, str)
-            and isinstance(variables, list)
-            and all(isinstance(name, str) for name in variables),
-            "a tree is described by an expression and a list of variable names",
-        )
-        return cls(parse(text, PrimitiveSet(ALL_PRIMITIVES, tuple(variables))), tuple(variables))
+        require_keys(cls.kind, data, {"expression", "variables"})
+        text, variables = data["expression"], variables_from_data(data)
+        require(isinstance(text, str), f"a tree is described by an expression, got {text!r}")
+        return cls(parse(text, PrimitiveSet(ALL_PRIMITIVES, variables)), variables)
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], Form]] = {

@@ -32,7 +32,7 @@ class LearnedLoss:
 
     Attributes:
         form: the family, as data.
-        parameters: the family's parameters, flat.
+        parameters: the family's parameters, flat; numbers of any type are kept as floats.
         view: name of the `View` that turns outputs and targets into variables.
         origin: where it was learned, as pairs of strings; for people only.
     """
@@ -43,6 +43,7 @@ class LearnedLoss:
     origin: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", tuple(map(float, self.parameters)))
         view_named(self.view)
         require(
             len(self.parameters) == self.form.parameter_count,
@@ -141,7 +142,8 @@ class LearnedLoss:
         """
         try:
             content = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
+            # Not only for broken JSON: Python reads no whole numbers of over 4300 digits.
             raise InvalidInputError(f"not a learned loss: broken JSON, {error}") from error
         require(
             isinstance(content, dict) and content.get("format") == _FORMAT,

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.losses.family import LossFamily
+from jaxloss.losses.form import require_arguments
 from jaxloss.symbols.expression import Expression
 from jaxloss.symbols.primitives import Primitive
 
@@ -55,15 +56,7 @@ def compile_expression(expression: Expression, variables: Sequence[str] = ("f", 
     def apply(
         weights: Float[Array, " edges"], *values: Float[Array, "*shape"]
     ) -> Float[Array, "*shape"]:
-        require(
-            len(values) == len(variables) and len({value.shape for value in values}) == 1,
-            f"the loss takes {', '.join(variables)} of one shape, got shapes "
-            + ", ".join(str(value.shape) for value in values),
-        )
-        require(
-            weights.shape == (edges,),
-            f"{expression} has {edges} edge weights, got shape {weights.shape}",
-        )
+        require_arguments(variables, edges, weights, values)
         given = dict(zip(variables, values, strict=True))
 
         def terminal(head: str | float) -> Array:

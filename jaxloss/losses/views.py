@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxloss.errors import InvalidInputError, unknown_name
+from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses import cells
 
 _IMAGE_SIDE = 64.0
@@ -32,7 +32,8 @@ class View(NamedTuple):
         weigh: ``(outputs, targets) -> weights`` of an example's elements, the first axes of the
             variables, where not all count alike.
         formulas: name of another view whose formulas are over the same variables, if there is one.
-        averages: whether an example's value is the mean over its elements; else it is their sum.
+        averages: whether an example's value is the mean over its elements; else it is their sum,
+            weighted where not all count alike.
     """
 
     name: str
@@ -60,38 +61,59 @@ class View(NamedTuple):
             values: one for each element.
             outputs: what the view saw.
             targets: likewise.
-            averages: whether the loss is a mean over elements in every view.
+            averages: whether the loss is a mean over elements in every view; where they are
+                weighted it is their weighted mean, 0 if none counts.
         """
-        if averages and not self.averages:
-            total = self.per_example(values, outputs, targets)
-            return total / max(math.prod(values.shape[1:]), 1)
         if self.averages:
             return jnp.mean(values, axis=tuple(range(1, values.ndim)))
         if self.weigh is None:
-            return per_example(values)
+            total = per_example(values)
+            return total / max(math.prod(values.shape[1:]), 1) if averages else total
         weights = self.weigh(outputs, targets)
         weights = weights.reshape(*weights.shape, *(1,) * (values.ndim - weights.ndim))
         # A value that does not count may be of any size.
-        return per_example(jnp.where(weights == 0, 0, values) * weights)
+        total = per_example(jnp.where(weights == 0, 0, values) * weights)
+        if not averages:
+            return total
+        weight = per_example(jnp.broadcast_to(weights, values.shape))
+        return total / jnp.where(weight > 0, weight, 1)
 
 
 def same_shape_targets(outputs: Array, targets: Array) -> Array:
-    """Returns targets in the shape of the outputs; only a trailing axis of one may differ."""
-    if outputs.size != targets.size or outputs.shape[:1] != targets.shape[:1]:
+    """Returns targets in the shape of the outputs; only a trailing axis of one may differ.
+
+    Raises:
+        InvalidInputError: the shapes do not fit, or the outputs are whole numbers.
+    """
+    # The zoo itself imports this module.
+    from jaxloss.losses.zoo.arrays import require_floats
+
+    require_floats(outputs)
+    fitting = (outputs.shape, (*outputs.shape, 1))
+    if targets.shape not in fitting and (*targets.shape, 1) != outputs.shape:
         raise InvalidInputError(
             f"targets of shape {targets.shape} do not fit outputs of shape {outputs.shape}; "
-            "expected one target for each output"
+            "expected one target for each output, in the same layout"
         )
     return targets.reshape(outputs.shape).astype(outputs.dtype)
 
 
+def require_logits(outputs: Array) -> None:
+    """Refuses outputs that are not a logit for each of two classes or more.
+
+    Raises:
+        InvalidInputError: says so.
+    """
+    require(
+        outputs.ndim >= 2 and outputs.shape[-1] >= 2,
+        "the softmax view needs logits of shape [batch, classes] with two classes or more, got "
+        f"{outputs.shape}; for one output use the sigmoid view",
+    )
+
+
 def one_hot_targets(outputs: Array, targets: Array) -> Array:
     """Returns class numbers or one-hot labels as one-hot labels in the shape of the logits."""
-    if outputs.ndim < 2 or outputs.shape[-1] < 2:
-        raise InvalidInputError(
-            f"the softmax view needs logits of shape [batch, classes] with two classes or more, "
-            f"got {outputs.shape}; for one output use the sigmoid view"
-        )
+    require_logits(outputs)
     if targets.ndim == outputs.ndim - 1:
         targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
     return same_shape_targets(outputs, targets)
@@ -149,6 +171,19 @@ def _boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
     return seen.intersection, seen.union, seen.enclosing
 
 
+def require_anchors(outputs: Array) -> None:
+    """Refuses outputs that are not an embedding beside two anchors or more for each example.
+
+    Raises:
+        InvalidInputError: says so.
+    """
+    require(
+        outputs.ndim == 3 and outputs.shape[1] >= 3,
+        "the anchors view needs outputs of shape [batch, 1 + classes, features], an embedding "
+        f"and the anchors of two classes or more, got {outputs.shape}",
+    )
+
+
 def anchor_distances(outputs: Float[Array, "batch rows features"]) -> Float[Array, "batch classes"]:
     """Computes the Euclidean distance of each embedding to each class anchor, slope 0 at 0.
 
@@ -161,11 +196,7 @@ def anchor_distances(outputs: Float[Array, "batch rows features"]) -> Float[Arra
     # The zoo itself imports this module.
     from jaxloss.losses.zoo.arrays import safe_sqrt
 
-    if outputs.ndim != 3 or outputs.shape[1] < 3:
-        raise InvalidInputError(
-            "the anchors view needs outputs of shape [batch, 1 + classes, features], an embedding "
-            f"and the anchors of two classes or more, got {outputs.shape}"
-        )
+    require_anchors(outputs)
     return safe_sqrt(jnp.sum(jnp.square(outputs[:, :1] - outputs[:, 1:]), -1))
 
 

@@ -23,6 +23,9 @@ _SEES_VARIABLES = ("real", "probability")
 class ZooForm:
     """A loss of the zoo on what a task's network puts out.
 
+    Equal losses are equal forms: an alias gives way to the name, and values that are the defaults
+    are dropped.
+
     Attributes:
         name: its name in the zoo.
         view: name of the view of the tasks that it is for; ``logits`` stands for tasks of the
@@ -39,6 +42,11 @@ class ZooForm:
     kind: ClassVar[str] = "zoo"
 
     def __post_init__(self) -> None:
+        entry, given = self.entry, dict(self.values)
+        values = entry.values(given)
+        changed = [name for name in sorted(given) if values[name] != entry.defaults[name]]
+        object.__setattr__(self, "name", entry.name)
+        object.__setattr__(self, "values", tuple((name, float(values[name])) for name in changed))
         require(
             self.view != "logits" or self.view in self.entry.written_views,
             f"{self.name} cannot be written in primitives over logits",
@@ -136,10 +144,10 @@ class ZooForm:
         require_keys(cls.kind, data, {"name", "view", "values"})
         name, view, values = data["name"], data["view"], data["values"]
         require(
-            name in zoo.ZOO and isinstance(view, str) and isinstance(values, dict),
+            isinstance(name, str) and isinstance(view, str) and isinstance(values, dict),
             f"a loss of the zoo is described by its name, view and values, got {dict(data)}",
         )
-        return cls(name, view, tuple(sorted(values.items())))
+        return cls(name, view, tuple(values.items()))
 
 
 def zoo_form(spec: str, view: str) -> ZooForm:
@@ -153,5 +161,4 @@ def zoo_form(spec: str, view: str) -> ZooForm:
         InvalidInputError: there is no such loss, view or parameter, or they do not fit.
     """
     entry, given = zoo.read(spec)
-    changed = {name: value for name, value in given.items() if value != entry.defaults[name]}
-    return ZooForm(entry.name, view, tuple(sorted(changed.items())))
+    return ZooForm(entry.name, view, tuple(given.items()))

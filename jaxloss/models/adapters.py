@@ -17,6 +17,9 @@ _FORMS = (
     "or a pair (init, apply)"
 )
 
+_OTHER_FLAGS = ("training", "is_training", "deterministic", "use_running_average")
+"""What people call the argument that tells training from evaluation, if not ``train``."""
+
 
 def adapt(thing: Any, name: str) -> Model:
     """Makes a `Model` from any of the usual forms of a network.
@@ -64,8 +67,18 @@ def from_linen(module: nn.Module, name: str) -> Model:
     Args:
         module: a linen module whose ``__call__`` takes ``inputs`` first.
         name: how reports call the network.
+
+    Raises:
+        InvalidInputError: the module can train under an argument of another name only.
     """
-    takes_train = "train" in inspect.signature(type(module).__call__).parameters
+    arguments = inspect.signature(type(module).__call__).parameters
+    takes_train = "train" in arguments
+    others = [flag for flag in _OTHER_FLAGS if flag in arguments]
+    require(
+        takes_train or not others,
+        f"model {name!r}: its __call__ takes {', '.join(map(repr, others))}, which would keep its "
+        "default in training too; rename it train (true in training), or give a pair (init, apply)",
+    )
 
     def init(key: PRNGKeyArray, inputs: Float[Array, "batch ..."]) -> Variables:
         parameter_key, dropout_key = jax.random.split(key)

@@ -42,17 +42,18 @@ class FCN(nn.Module):
         scores = list[Images]()
         for stage, channels in enumerate(self.widths):
             features = _halved(features) if stage else features
-            made = self._dense(channels, nn.initializers.he_normal())(neighbourhoods(features))
-            features = nn.relu(made)
-            scores.append(self._dense(self.outputs, nn.initializers.lecun_normal())(features))
+            seen = neighbourhoods(features)
+            features = nn.relu(self._dense(seen, channels, nn.initializers.he_normal()))
+            scores.append(self._dense(features, self.outputs, nn.initializers.lecun_normal()))
         total = scores.pop()
         while scores:
             finer = scores.pop()
             total = jax.image.resize(total, finer.shape, "linear") + finer
         return total[..., 0] if self.outputs == 1 else total
 
-    def _dense(self, width: int, kernel: nn.initializers.Initializer) -> nn.Dense:
-        return nn.Dense(width, kernel_init=kernel, param_dtype=jnp.result_type(float))
+    def _dense(self, features: Images, width: int, kernel: nn.initializers.Initializer) -> Images:
+        precision = jnp.result_type(features, jnp.float32)
+        return nn.Dense(width, kernel_init=kernel, param_dtype=precision)(features)
 
 
 def _halved(features: Images) -> Images:

@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.errors import InvalidInputError
+from jaxloss.models.convolution import as_images
 
 SMALLEST_IMAGE = 16
 """Pixels a side: 16 → 12 → 6 → 2 → 1 by two valid 5x5 convolutions, each halved by pooling."""
@@ -32,21 +32,8 @@ class LeNet5(nn.Module):
         Raises:
             InvalidInputError: the inputs are no images, or smaller than 16x16.
         """
-        if inputs.ndim == 3:
-            inputs = inputs[..., None]
-        if inputs.ndim != 4:
-            raise InvalidInputError(
-                "lenet5 needs images of shape [batch, height, width] or [batch, height, width, "
-                f"channels], got inputs of shape {inputs.shape}; for other inputs use 'mlp'"
-            )
-        if min(inputs.shape[1:3]) < SMALLEST_IMAGE:
-            height, width = inputs.shape[1:3]
-            raise InvalidInputError(
-                f"lenet5 needs images of at least {SMALLEST_IMAGE}x{SMALLEST_IMAGE} pixels, got "
-                f"{height}x{width}; for smaller images use 'mlp' or 'linear'"
-            )
-        precision = jnp.result_type(inputs, jnp.float32)
-        hidden = inputs
+        hidden = as_images("lenet5", inputs, SMALLEST_IMAGE)
+        precision = jnp.result_type(hidden, jnp.float32)
         for channels in (6, 16):
             hidden = nn.Conv(channels, (5, 5), padding="VALID", param_dtype=precision)(hidden)
             hidden = nn.avg_pool(nn.tanh(hidden), (2, 2), strides=(2, 2))

@@ -1,7 +1,7 @@
 """Finds a network by the short text that a person writes for it."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 
@@ -158,6 +158,22 @@ def create_model(spec: str, outputs: int) -> Model:
         return _from_factory(spec, outputs)
     require(not colon, f"model {family!r} takes no setting, got {spec!r}; write {family!r}")
     return from_linen(MLP((), outputs) if family == "linear" else LeNet5(outputs), spec)
+
+
+def as_model(thing: Any, outputs: int) -> Model:
+    """Makes a `Model` of what a person names or gives.
+
+    Args:
+        thing: a text for `create_model`, or a network for `jaxloss.models.adapt`, which is then
+            called as its function or class is.
+        outputs: units of the last layer, where a text is given.
+
+    Raises:
+        InvalidInputError: the text or the network cannot be used.
+    """
+    if isinstance(thing, str):
+        return create_model(thing, outputs)
+    return adapt(thing, getattr(thing, "__name__", type(thing).__name__))
 
 
 def _convolutional(spec: str, outputs: int) -> nn.Module:

@@ -51,15 +51,20 @@ def explained(given: GivenLoss, classes: int) -> dict[str | None, Explanation]:
     views = card_views(given)
     if views:
         return {view: explain(given.losses[view], classes) for view in views}
-    entry, parameters = given.entry, given.parameters
-    if entry is None:
-        form = given.first.form
-        if not isinstance(form, ZooForm) or element_view(given.first) in views_of(form.entry):
-            explanation = explain(given.first, classes)
-            return {explanation.view: explanation}
-        entry, parameters = form.entry, dict(form.values)
-    explanation = explain_entry(entry, parameters, classes)
+    explanation = _explained_otherwise(given, classes)
     return {explanation.view: explanation}
+
+
+def _explained_otherwise(given: GivenLoss, classes: int) -> Explanation:
+    """Explains a loss for no view of a card: by one element, or else as the zoo has it."""
+    if given.entry is not None and not given.losses:
+        return explain_entry(given.entry, given.parameters, classes)
+    loss, form = given.first, given.first.form
+    view = element_view(loss)
+    of_one = view in EXPLAINED_VIEWS
+    if isinstance(form, ZooForm) and not (of_one and view in views_of(form.entry)):
+        return explain_entry(form.entry, dict(form.values), classes)
+    return explain(loss, classes)
 
 
 def card_views(given: GivenLoss) -> tuple[str, ...]:
@@ -74,11 +79,13 @@ def card_views(given: GivenLoss) -> tuple[str, ...]:
 def card_folder(given: GivenLoss, out: Path) -> Path:
     """Chooses the folder of a card: the loss's name, with a digest where that loses something."""
     name = given.name
+    if given.entry is not None:
+        # The sign of a parameter stays.
+        return out / re.sub("[:=]", "-", name)
     slug = re.sub(r"[^A-Za-z0-9_.]+", "-", name.removesuffix(".json")).strip("-.") or "loss"
-    if given.entry is None:
-        source = str(Path(name).resolve()) if name.endswith(".json") else name
-        slug = f"{slug[-40:].strip('-.')}-{hashlib.sha256(source.encode()).hexdigest()[:6]}"
-    return out / slug
+    source = str(Path(name).resolve()) if name.endswith(".json") else name
+    digest = hashlib.sha256(source.encode()).hexdigest()[:6]
+    return out / f"{slug[-40:].strip('-.')}-{digest}"
 
 
 def write_card(given: GivenLoss, folder: Path, classes: int) -> Card:

@@ -12,10 +12,12 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
 from jaxloss.losses.zoo import ZooLoss
+from jaxloss.losses.zoo.writing import number
 from jaxloss.losses.zoo_form import ZooForm
 from jaxloss.runs import card_pictures
 from jaxloss.runs.card_words import VIEW_TITLES, grouped, verdict
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
+from jaxloss.runs.formula_words import guard_words
 from jaxloss.runs.given import GivenLoss
 from jaxloss.runs.simplify import Simplified
 
@@ -61,10 +63,7 @@ def _formula_blocks(loss: LearnedLoss) -> list[Block]:
         if isinstance(loss.form, ZooForm):
             return []
         return [Code(formula), Paragraph(f"It is no formula.{online}")]
-    guards = " a / b stands for a / sqrt(1 + b²)." if " / " in formula else ""
-    guards += " ratio(a, b) stands for the plain a / b." if "ratio(" in formula else ""
-    guards += " log(a) stands for ln max(|a|, 1e-7)." if "log(" in formula else ""
-    guards += " sqrt(a) stands for the root of max(|a|, 1e-7)." if "sqrt(" in formula else ""
+    guards = guard_words(formula)
     variables = ", ".join(view_named(loss.view).variables)
     return [
         Code(f"loss({variables}) = {formula}"),
@@ -223,7 +222,7 @@ def paste_section(given: GivenLoss) -> list[Block]:
     """Gives source for a person's own training loop."""
     blocks: list[Block] = [Heading("Code to paste")]
     if given.entry is not None:
-        parameters = ", ".join(f"{name}={value:g}" for name, value in given.parameters.items())
+        parameters = ", ".join(f"{key}={number(value)}" for key, value in given.parameters.items())
         arguments = ", ".join(
             one.name.replace(",", "").replace(" ", "_") for one in given.entry.inputs.arguments
         )

@@ -116,10 +116,17 @@ def verdict(comparison: Comparison) -> str:
         f"ahead at {test.wins} of {seeds} seeds and behind at {test.losses}, "
         f"p of the paired t-test {p_text(test.p)}."
     )
-    for name, trials in sides:
-        failed = summarise(trials.test).failed
-        if failed:
-            evidence += f" {failed} of {seeds} trainings under the {name} loss failed."
+    failed = {name: summarise(trials.test).failed for name, trials in sides}
+    # Without a value on one side there is nothing to test, and yet no doubt.
+    if set(failed.values()) == {0, seeds}:
+        better, worse = sorted(failed, key=failed.__getitem__)
+        return (
+            f"On the test split every training under the {worse} loss failed, and none under the "
+            f"{better} loss: {evidence}"
+        )
+    for name, count in failed.items():
+        if count:
+            evidence += f" {count} of {seeds} trainings under the {name} loss failed."
     if not test.clear:
         return (
             "On the test split there is no clear difference between the learned loss and the "

@@ -7,6 +7,7 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.comparison import Comparison, verdict
 from jaxloss.runs.records import GenerationRecord
 from jaxloss.runs.settings import RunSettings
+from jaxloss.runs.simplify import Simplified
 from jaxloss.search.search import FrontEntry
 
 
@@ -20,6 +21,7 @@ class Findings(NamedTuple):
         finalists: best first.
         comparisons: of the best learned loss with the task loss, one for each task; none if no
             candidate survived.
+        simplified: the winner as SymPy simplifies it; None if it cannot.
     """
 
     settings: RunSettings
@@ -27,6 +29,7 @@ class Findings(NamedTuple):
     front: list[FrontEntry]
     finalists: list[Finalist]
     comparisons: tuple[Comparison, ...]
+    simplified: Simplified | None = None
 
     @property
     def winner(self) -> LearnedLoss:

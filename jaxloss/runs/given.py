@@ -1,5 +1,6 @@
 """Losses as a person names them: a saved loss, a name of the zoo, or a formula typed by hand."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -150,7 +151,8 @@ def _text_of(path: str | Path) -> str:
 
 
 def _is_path(text: str) -> bool:
-    return text.endswith(".json") or Path(text).is_file()
+    # `Path.is_file` raises for a formula that is longer than a file's name may be.
+    return text.endswith(".json") or os.path.isfile(text)
 
 
 def _is_in_zoo(text: str) -> bool:
@@ -164,13 +166,18 @@ def _is_in_zoo(text: str) -> bool:
 def _from_zoo(text: str, view: str | None) -> GivenLoss:
     entry, parameters = zoo.read(text)
     if view is not None:
+        fitting = " or ".join(zoo.views_of(entry)) or "no view"
+        require(
+            view in zoo.TASK_VIEWS,
+            f"{entry.name} trains tasks of {fitting}; {view} is no view of tasks, a formula can be "
+            "for it",
+        )
         # Says why, where the loss does not fit.
         zoo.as_task_loss(entry, view)
     views = [view] if view is not None else zoo.views_of(entry)
     usual = sorted(views, key=lambda one: (one != entry.view, one != "softmax"))
     losses = {one: LearnedLoss(zoo_form(text, one), (), one) for one in usual}
-    name = ":".join([entry.name, *(f"{key}={value:g}" for key, value in parameters.items())])
-    return GivenLoss(name, losses, entry, parameters)
+    return GivenLoss(zoo.spelled(entry, parameters), losses, entry, parameters)
 
 
 def _from_formula(text: str, view: str | None) -> dict[str, LearnedLoss]:

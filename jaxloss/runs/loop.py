@@ -19,6 +19,7 @@ from jaxloss.runs.folder import (
     open_folder,
     write_atomically,
 )
+from jaxloss.runs.formula_words import simplified
 from jaxloss.runs.people import own_code_errors, require_working_metric
 from jaxloss.runs.processes import is_first, require_agreement
 from jaxloss.runs.progress import Overview, Progress, make_progress
@@ -52,7 +53,7 @@ class RunResult(NamedTuple):
         front: losses that no smaller one beats.
         comparisons: of the best learned loss with the task loss, one for each task; none if no
             candidate survived.
-        report: path of the report.
+        report: path of the report; where that could not be written, the run has said so.
     """
 
     folder: Path
@@ -85,16 +86,19 @@ def run_search(settings: RunSettings, console: Console | None = None) -> RunResu
     for task in tasks:
         require_working_metric(task)
     search = method_named(settings.method).make(tasks, settings.search)
-    require_agreement("settings and data", _identity(settings, tasks))
+    require_agreement("settings and data", lambda: _identity(settings, tasks))
     with open_folder(settings, tasks) as folder, own_code_errors(tasks[0]):
         overview = _overview(settings, tasks, folder, search)
         with make_progress(console, overview) as progress:
             state, records = _generations(settings, search, folder, progress)
             findings = _conclude(settings, tasks, search, state, records, progress)
+            reported = False
             if is_first():
+                _write(folder, findings)
                 progress.phase("writing the report")
-                _write(folder, findings, tasks)
-        print_summary(console, findings, folder)
+                findings = findings._replace(simplified=simplified(findings.winner))
+                reported = _report(folder, findings, tasks, progress)
+        print_summary(console, findings, folder, reported)
     first = findings.finalists[0]
     return RunResult(
         folder.path,
@@ -177,13 +181,28 @@ def _conclude(
     return Findings(settings, records, front, finalists, tuple(comparisons))
 
 
-def _write(folder: RunFolder, findings: Findings, tasks: tuple[Task, ...]) -> None:
-    metric = tasks[0].metric
+def _write(folder: RunFolder, findings: Findings) -> None:
+    # The loss first: all else can be found again with it.
+    write_atomically(folder.loss, findings.winner.to_json())
     write_front(folder.front, findings.front)
     write_results(folder, findings.finalists, findings.comparisons)
-    write_report(folder, findings, metric.name, metric.higher_is_better, tasks)
-    # Last: where this file is, the run is complete.
-    write_atomically(folder.loss, findings.winner.to_json())
+
+
+def _report(
+    folder: RunFolder, findings: Findings, tasks: tuple[Task, ...], progress: Progress
+) -> bool:
+    """Writes the report, and says so where it cannot be written: the run has its result anyway."""
+    metric = tasks[0].metric
+    try:
+        write_report(folder, findings, metric.name, metric.higher_is_better, tasks)
+    # Formulas, pictures and trainings for them can fail in many ways; none is worth the run.
+    except Exception as error:
+        progress.note(
+            f"the report could not be written ({type(error).__name__}: {error}); the loss and the "
+            f"results are in {folder.path}"
+        )
+        return False
+    return True
 
 
 def _identity(settings: RunSettings, tasks: tuple[Task, ...]) -> bytes:

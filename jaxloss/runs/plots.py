@@ -12,6 +12,7 @@ from jaxloss.losses.learned import LearnedLoss
 from jaxloss.runs.comparison import Comparison
 from jaxloss.runs.loss_panels import panels_of
 from jaxloss.runs.records import GenerationRecord
+from jaxloss.runs.statistics import summarise
 from jaxloss.search.search import FrontEntry
 
 TASK_COLOUR = "#0072B2"
@@ -102,15 +103,17 @@ def training_picture(path: Path, comparison: Comparison) -> None:
     def paint(axes: Any) -> None:
         shown: list[float] = []
         for trials, name, colour, style in sides:
-            mean, deviation = _curve(trials)
+            mean, deviation, seeds = _curve(trials)
             steps = np.arange(1, len(mean) + 1) * (comparison.steps // len(mean))
-            axes.plot(steps, mean, style, color=colour, label=name, linewidth=2)
+            all_drawn = seeds == comparison.seeds
+            label = name if all_drawn else f"{name} ({seeds} of {comparison.seeds} seeds)"
+            axes.plot(steps, mean, style, color=colour, label=label, linewidth=2)
             axes.fill_between(
                 steps, mean - deviation, mean + deviation, color=colour, alpha=0.18, linewidth=0
             )
             # The first steps of a training can be so far off that nothing else would be seen.
             late = slice(len(mean) // 10, None)
-            shown += [*(mean - deviation)[late], *(mean + deviation)[late]]
+            shown += [*mean[late], *(mean - deviation)[late], *(mean + deviation)[late]]
         finite = [value for value in shown if np.isfinite(value)]
         if finite and max(finite) > min(finite):
             margin = 0.05 * (max(finite) - min(finite))
@@ -125,13 +128,13 @@ def training_picture(path: Path, comparison: Comparison) -> None:
 
 def _curve(
     trials: Trials,
-) -> tuple[Float[np.ndarray, " observations"], Float[np.ndarray, " observations"]]:
-    """Averages over the seeds whose trainings did not fail; NaN where all did."""
+) -> tuple[Float[np.ndarray, " observations"], Float[np.ndarray, " observations"], int]:
+    """Gives mean and deviation over the seeds whose values are all finite, and their number."""
     curve = np.asarray(trials.curve, np.float64)
     sound = curve[np.isfinite(curve).all(axis=1)]
-    if not len(sound):
-        return np.full(curve.shape[1], np.nan), np.full(curve.shape[1], np.nan)
-    return sound.mean(axis=0), sound.std(axis=0)
+    points = [summarise(values) for values in sound.T]
+    mean = np.array([point.mean for point in points])
+    return mean, np.array([point.deviation for point in points]), len(sound)
 
 
 def front_picture(path: Path, front: list[FrontEntry], metric: str, higher_is_better: bool) -> None:

@@ -1,6 +1,7 @@
 """What the processes of one run tell each other: the same state, and that they agree."""
 
 import hashlib
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -34,19 +35,19 @@ def from_first(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return received
 
 
-def require_agreement(what: str, content: bytes) -> None:
+def require_agreement(what: str, content: Callable[[], bytes]) -> None:
     """Compares a content over all processes.
 
     Args:
         what: the content's name, for the message.
-        content: what must be the same on all of them.
+        content: gives what must be the same on all of them; not called where there is but one.
 
     Raises:
         InvalidInputError: names the processes whose content is not that of process 0.
     """
     if jax.process_count() == 1:
         return
-    digest = np.frombuffer(hashlib.sha256(content).digest(), np.uint8)
+    digest = np.frombuffer(hashlib.sha256(content()).digest(), np.uint8)
     digests = multihost_utils.process_allgather(digest)
     others = [i for i, row in enumerate(digests.tolist()) if row != digests[0].tolist()]
     if others:

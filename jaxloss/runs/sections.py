@@ -12,8 +12,10 @@ from jaxloss.losses.online import OnlineForm
 from jaxloss.losses.views import view_named
 from jaxloss.runs.document import Block, Code, Heading, Paragraph, Picture, Table
 from jaxloss.runs.findings import Findings
+from jaxloss.runs.formula_words import guard_words
 from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
+from jaxloss.runs.simplify import Simplified
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
 from jaxloss.tasks.registry import of_family
 
@@ -34,21 +36,27 @@ def formula_section(findings: Findings) -> list[Block]:
             ),
         ]
     formula = loss.formula()
-    quotient = " a / b stands for a / sqrt(1 + b²)." if " / " in formula else ""
-    quotient += " ratio(a, b) stands for the plain a / b." if "ratio(" in formula else ""
     return [
         heading,
         Code(f"loss({', '.join(view_named(loss.view).variables)}) = {formula}"),
         Paragraph(
-            f"Here {meaning}.{quotient} Numbers are rounded; loss.json and the code below hold "
-            "them in full."
+            f"Here {meaning}.{guard_words(formula)} Numbers are rounded; loss.json and the code "
+            "below hold them in full."
         ),
+        *_simplified_blocks(findings.simplified),
+    ]
+
+
+def _simplified_blocks(simplified: Simplified | None) -> list[Block]:
+    if simplified is None:
+        return []
+    return [
         Paragraph(
-            "Simplified by SymPy, / a plain division, the guards of log and sqrt not shown; and in "
-            "LaTeX:"
+            f"Simplified by SymPy{simplified.remark}, / a plain division, the guards of log and "
+            "sqrt not shown; and in LaTeX:"
         ),
-        Code(str(loss.sympy())),
-        Code(loss.latex(), "latex"),
+        Code(simplified.text),
+        Code(simplified.latex, "latex"),
     ]
 
 
@@ -166,11 +174,17 @@ def _stages(records: list[GenerationRecord]) -> list[Block]:
     rows = [("proposed", str(proposed), "100 %")]
     for name, meaning in _FUNNEL.items():
         left -= sum(record.dropped[name] for record in records)
-        rows.append((meaning, str(left), f"{100 * left / proposed:.2g} %"))
+        rows.append((meaning, str(left), _percent(left / proposed)))
     return [
         Paragraph("The filters one after the other, before and after any training:"),
         Table(("candidates", "left", "of the proposed"), tuple(rows)),
     ]
+
+
+def _percent(share: float) -> str:
+    """Writes two digits, and all three of 100."""
+    percent = 100 * share
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def paste_section(loss: LearnedLoss) -> list[Block]:

@@ -50,6 +50,11 @@ class Simplified:
     latex: str
     finished: bool
 
+    @property
+    def remark(self) -> str:
+        """What belongs behind the formula."""
+        return "" if self.finished else " (SymPy was not given the time to finish)"
+
 
 class Simplification:
     """A simplification under way, to be used in a ``with`` statement that ends it.
@@ -96,7 +101,8 @@ class Simplification:
             else:
                 if process.returncode == 0:
                     return Simplified(**json.loads(found), finished=True)
-        return Simplified(str(self._formula), str(sympy.latex(self._formula)), finished=False)
+        formula = _rounded(self._formula)
+        return Simplified(str(formula), str(sympy.latex(formula)), finished=False)
 
 
 def _as_data(node: Any) -> Any:

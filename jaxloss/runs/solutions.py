@@ -9,8 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxloss.learning.compilation import steady_options
-from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict, train
+from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, predict
+from jaxloss.learning.trained import train_model
 from jaxloss.losses.learned import LearnedLoss
+from jaxloss.models.model import Variables
 from jaxloss.runs.comparison import comparison_key
 from jaxloss.runs.findings import Findings
 from jaxloss.tasks.task import Task
@@ -41,12 +43,14 @@ def solutions(
 ) -> Solutions:
     """Trains a network under the task loss and one under a learned loss, and predicts with both."""
 
-    def solved(loss: ExampleLoss) -> Float[np.ndarray, "examples ..."]:
-        def of_key(key: PRNGKeyArray) -> Array:
-            variables, _ = train(key, task.model, optimizer, loss, task.train, steps)
-            return task.predictions(predict(task.model, variables, task.test.inputs))
+    def predictions(variables: Variables) -> Array:
+        return task.predictions(predict(task.model, variables, task.test.inputs))
 
-        return np.asarray(jax.jit(of_key, compiler_options=steady_options())(key))
+    predicted = jax.jit(predictions, compiler_options=steady_options())
+
+    def solved(loss: ExampleLoss) -> Float[np.ndarray, "examples ..."]:
+        # As the comparison trains: a loss that goes on learning does so here.
+        return np.asarray(predicted(train_model(key, task, loss, optimizer, steps).variables))
 
     return Solutions(np.asarray(task.test.targets), solved(task.task_loss), solved(learned))
 

@@ -13,7 +13,7 @@ from jaxloss.runs.evidence import comparison_table
 from jaxloss.runs.findings import Findings, outcome
 from jaxloss.runs.folder import RunFolder
 from jaxloss.runs.grid.rank_statistics import holm
-from jaxloss.runs.statistics import summarise
+from jaxloss.runs.statistics import Summary, summarise
 from jaxloss.runs.words import mean_and_deviation, plural
 
 
@@ -38,9 +38,10 @@ def print_ranking(console: Console, comparisons: Sequence[Comparison]) -> None:
     first = comparisons[0]
     sign = -1.0 if first.higher_is_better else 1.0
 
-    def place(row: tuple[str, Trials, str]) -> float:
-        mean = sign * summarise(row[1].valid).mean
-        return mean if np.isfinite(mean) else np.inf
+    def place(row: tuple[str, Trials, str]) -> tuple[int, float]:
+        summary = summarise(row[1].valid)
+        mean = sign * summary.mean
+        return summary.failed, mean if np.isfinite(mean) else np.inf
 
     adjusted = holm(np.array([comparison.test.p for comparison in comparisons]))
     rows = [
@@ -53,21 +54,30 @@ def print_ranking(console: Console, comparisons: Sequence[Comparison]) -> None:
     for header in (f"test {first.metric}", "validation", "p"):
         table.add_column(header, no_wrap=True)
     for formula, trials, p in sorted(rows, key=place):
-        scores = [mean_and_deviation(*summarise(part)[:2]) for part in (trials.test, trials.valid)]
+        scores = [_score(summarise(part)) for part in (trials.test, trials.valid)]
         table.add_row(Text(formula), *map(Text, (*scores, p)))
     console.print(table)
     better = "higher" if first.higher_is_better else "lower"
     console.print(
         f"mean ± standard deviation over {plural(first.seeds, 'seed')}, {first.steps} training "
-        f"steps each, {better} is better, best on the validation split first; p: paired t-test "
-        f"with the task loss on the test split, corrected for {len(comparisons)} comparisons "
-        "(Holm)",
+        f"steps each, {better} is better, best on the validation split first, those of which more "
+        "trainings failed after the others; p: paired t-test with the task loss on the test "
+        f"split, corrected for {len(comparisons)} comparisons (Holm)",
         soft_wrap=True,
     )
 
 
-def print_summary(console: Console, findings: Findings, folder: RunFolder) -> None:
-    """Prints what a run came to."""
+def _score(summary: Summary) -> str:
+    """Writes mean and deviation, and how many trainings they leave out."""
+    text = mean_and_deviation(summary.mean, summary.deviation)
+    left_out = summary.failed and np.isfinite(summary.mean)
+    return f"{text} ({summary.failed} failed)" if left_out else text
+
+
+def print_summary(
+    console: Console, findings: Findings, folder: RunFolder, reported: bool = True
+) -> None:
+    """Prints what a run came to, and where its report is if it was written."""
     console.print()
     for comparison in findings.comparisons:
         if len(findings.comparisons) > 1:
@@ -77,10 +87,11 @@ def print_summary(console: Console, findings: Findings, folder: RunFolder) -> No
     first = findings.finalists[0]
     name = "learned loss" if first.learned else "task loss"
     lines = [f"{name}: {first.loss.formula()}"]
-    if first.loss.is_symbolic:
-        lines.append(f"simplified: {first.loss.sympy()}")
+    if findings.simplified is not None:
+        lines.append(f"simplified: {findings.simplified.text}{findings.simplified.remark}")
     if not first.learned and findings.comparisons:
         lines.append(f"best learned loss: {findings.comparisons[0].learned.formula()}")
-    lines += [f"saved as: {folder.loss}", f"report:   {folder.report}"]
+    lines.append(f"saved as: {folder.loss}")
+    lines += [f"report:   {folder.report}"] if reported else []
     for line in lines:
         console.print(Text(line), soft_wrap=True)

@@ -18,8 +18,7 @@ from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.compilation import steady_options
 from jaxloss.learning.finalists import Finalist
-from jaxloss.learning.fitness import scored
-from jaxloss.learning.inner import predict
+from jaxloss.learning.fitness import network_fitness
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.online import (
     OnlineDraws,
@@ -80,7 +79,8 @@ class AdaLFLState(NamedTuple):
         generation: how many rounds of the online phase are done.
         online: the network in training and the loss as it is now; zeros before it begins.
         history: the loss's parameters after each online round; NaN for those to come.
-        fitness: the network's after each online round; infinite for those to come.
+        fitness: the network's after each online round; infinite for those to come. For people, it
+            cannot be compared with the offline phase's.
     """
 
     offline: MetaState
@@ -142,15 +142,18 @@ def adalfl(tasks: Task | Sequence[Task], settings: AdaLFLSettings | None = None)
         return training.begin(state.key, state.offline.hall.parameters[0])
 
     def report(state: AdaLFLState) -> Info:
-        """Tells of the loss as it is now, which need not be the one with the lowest fitness."""
-        values = np.asarray(state.online.loss_params)
+        """Tells of the loss as it is now, beside the offline fitness that the search goes by.
+
+        How one online training went is no such fitness: it has its own seed, steps and task.
+        """
+        values, hall = np.asarray(state.online.loss_params), state.offline.hall
         view, origin = task.view.name, origin_of("adalfl", together)
-        sound = bool(np.all(np.isfinite(values)))
+        sound = hall.filled > 0 and bool(np.all(np.isfinite(values)))
         now = LearnedLoss(network, tuple(values.tolist()), view, origin) if sound else None
         number = settings.generations + int(state.generation) - 1
         return Info(
             generation=number,
-            best_fitness=float(min(state.fitness.min(), state.offline.hall.fitness[0])),
+            best_fitness=float(hall.fitness[0]),
             best=now,
             candidates=1,
             trained=1,
@@ -210,8 +213,7 @@ def _online_training(task: Task, settings: AdaLFLSettings, form: OnlineForm) -> 
         numbers = number * settings.steps_of_online_round
         numbers += jnp.arange(settings.steps_of_online_round)
         state, _ = jax.lax.scan(lambda *carried: (step(*carried), None), state, numbers)
-        outputs = predict(task.model, state.learner.variables, task.valid.inputs)
-        return state, scored(task, outputs, task.valid)
+        return state, network_fitness(task, state.learner.variables, task.valid)
 
     begin = jax.jit(start)
     compiled = jax.jit(take_round, compiler_options=steady_options())

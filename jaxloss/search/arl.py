@@ -34,7 +34,7 @@ def arl(tasks: Task | Sequence[Task], settings: ARLSettings | None = None) -> Se
     Args:
         tasks: data sets and architectures, all with noisy labels as the paper has it; one works
             as well.
-        settings: the paper's by default.
+        settings: by default the paper's unless *assumed*.
 
     Raises:
         InvalidInputError: the order or the strategy cannot be used, or the tasks do not fit each

@@ -13,6 +13,7 @@ from jaxloss.learning.inner import Draws, Learner, predict, targets_of
 from jaxloss.learning.local_search import (
     LocalSearchSettings,
     TunerState,
+    TuningDraws,
     TuningShare,
     begin_tuning,
     draw_tuning,
@@ -41,14 +42,14 @@ class CandidateWay(NamedTuple):
             the train and valid splits.
         advance: ``(leg, bind, weights, learners) -> (learners, fitness for each seed)``, partial
             training from one comparison to the next where candidates race.
-        draw_training: ``(key, train, valid) -> draws`` for ``train``.
+        draw_training: ``(key, train) -> draws`` for ``train``.
     """
 
     improve: Part
     norms: Part
     train: Part
     advance: Callable[[Leg, Bind, Float[Array, " edges"], Learner], tuple[Learner, Array]]
-    draw_training: Callable[[PRNGKeyArray, Split, Split], Draws]
+    draw_training: Callable[[PRNGKeyArray, Split], Draws]
 
 
 def candidate_way(task: Task, settings: PopulationSettings) -> CandidateWay:
@@ -74,26 +75,31 @@ def candidate_way(task: Task, settings: PopulationSettings) -> CandidateWay:
     def advance(leg: Leg, bind: Bind, weights: Array, learners: Learner) -> tuple[Learner, Array]:
         return advance_learners(task, settings.optimizer, bind(weights), leg, learners)
 
-    def for_training(key: PRNGKeyArray, train: Split, _: Split) -> Draws:
+    def draw_training(key: PRNGKeyArray, train: Split) -> Draws:
         return draw_seeds(key, task, settings.optimizer, settings.fitness, train)
 
-    return CandidateWay(improve, norms, train, advance, for_training)
+    return CandidateWay(improve, norms, train, advance, draw_training)
+
+
+def rejection_examples(task: Task, settings: PopulationSettings) -> Split:
+    """Takes the examples that the rejection test and gradient norms are measured on."""
+    return Split(*(part[: settings.rejection.examples] for part in task.train))
 
 
 class TuningWay(NamedTuple):
     """Local search of one candidate, whole or in pieces.
 
     Attributes:
-        draw: ``(key, splits) -> shares``: what candidates share, for each task, as the other parts
-            take it; ``splits`` has each task's train and valid splits.
+        draw: ``(key, splits) -> draws``: what chance decides for all candidates.
         begin: ``(parameters) -> state``.
-        advance: ``(shares, numbers, bind, state) -> state``: takes the meta steps of these numbers.
-        tune: ``(shares, bind, parameters) -> parameters``: takes all meta steps.
+        advance: ``(draws, splits, numbers, bind, state) -> state``: takes the meta steps of these
+            numbers.
+        tune: ``((draws, splits), bind, parameters) -> parameters``: takes all meta steps.
     """
 
     draw: Callable[[PRNGKeyArray, Splits], PyTree]
     begin: Callable[[PyTree], TunerState]
-    advance: Callable[[Any, Array, Bind, TunerState], TunerState]
+    advance: Callable[[Any, Splits, Array, Bind, TunerState], TunerState]
     tune: Part
 
 
@@ -103,17 +109,19 @@ def tuning_way(
     """Makes local search on one task or several; on all of them it starts from the same key."""
     learners, optimizer = [(task.model, task.task_loss) for task in tasks], settings.optimizer
 
-    def draw(key: PRNGKeyArray, splits: Splits) -> list[TuningShare]:
-        drawn = [draw_tuning(key, optimizer, tuning, *pair) for pair in splits]
-        return [TuningShare(own, *pair) for own, pair in zip(drawn, splits, strict=True)]
+    def draw(key: PRNGKeyArray, splits: Splits) -> list[TuningDraws]:
+        return [draw_tuning(key, optimizer, tuning, *pair) for pair in splits]
 
     def advance(
-        shares: Sequence[TuningShare], numbers: Array, bind: Bind, state: TunerState
+        draws: list[TuningDraws], splits: Splits, numbers: Array, bind: Bind, state: TunerState
     ) -> TunerState:
+        shares = [TuningShare(drawn, *pair) for drawn, pair in zip(draws, splits, strict=True)]
         return tuner(learners, optimizer, tuning, bind)(shares, state, numbers)[0]
 
-    def tune(shares: list[TuningShare], bind: Bind, parameters: Array) -> Array:
+    def tune(shared: tuple[list[TuningDraws], Splits], bind: Bind, parameters: Array) -> Array:
+        if tuning.meta_steps == 0:  # Even a step that is never taken would be traced on no draws.
+            return parameters
         numbers = jnp.arange(tuning.meta_steps)
-        return advance(shares, numbers, bind, begin_tuning(tuning, parameters)).loss_params
+        return advance(*shared, numbers, bind, begin_tuning(tuning, parameters)).loss_params
 
     return TuningWay(draw, partial(begin_tuning, tuning), advance, tune)

@@ -25,10 +25,10 @@ from jaxloss.search.cse_judging import branch_of, cse_programs
 from jaxloss.search.cse_proposals import proposer
 from jaxloss.search.cse_settings import CSEAutoLossSettings
 from jaxloss.search.finals import fittest_first, judged_again, origin_of
-from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.search import FrontEntry, Info, Search, unbeaten
 from jaxloss.search.seeds import seed_trees, with_numbers_of
 from jaxloss.search.several import as_tasks, mean_over_tasks
-from jaxloss.symbols.genome import Alphabet
+from jaxloss.symbols.genome import PAD, Alphabet
 from jaxloss.tasks.task import Task
 
 
@@ -84,7 +84,7 @@ def cse_autoloss(
         return CSEState(
             key,
             np.array(0, np.int32),
-            np.full((places, alphabet.capacity), -1, np.int32),
+            np.full((places, alphabet.capacity), PAD, np.int32),
             np.full(places, np.inf, np.float32),
             empty_archive(settings.proposals * settings.generations, 0),
         )
@@ -154,11 +154,7 @@ def cse_autoloss(
         ]
 
     def front(state: CSEState) -> list[FrontEntry]:
-        unbeaten: list[FrontEntry] = []
-        for entry in sorted(entries(state), key=lambda entry: (entry.size, entry.fitness)):
-            if all(entry.fitness < other.fitness for other in unbeaten):
-                unbeaten.append(entry)
-        return unbeaten
+        return unbeaten(entries(state))
 
     def finalists(state: CSEState) -> list[Finalist]:
         losses, normalize = fittest_first(entries(state)), settings.fitness.normalize

@@ -26,7 +26,7 @@ from jaxloss.search.several import Scales, Tasks, task_scales
 from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES, CLASS_PRIMITIVES
 from jaxloss.symbols.genome import Alphabet, canonical_hash
 from jaxloss.symbols.primitives import PrimitiveSet
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import Task
 
 
 class Branch(NamedTuple):
@@ -139,8 +139,5 @@ def _training(
         loss = row_binding(alphabet, view, candidate[0])
         return way.train(shared, lambda _: loss, jnp.zeros(0))
 
-    def with_splits(key: PRNGKeyArray, *splits: Split) -> PyTree:
-        return way.draw_training(key, *splits), *splits
-
     chunk = settings.chunk or chunk_of("train", settings.population, task)
-    return drawing(with_splits, over_population(of_one, chunk))
+    return drawing(way.draw_training, over_population(of_one, chunk))

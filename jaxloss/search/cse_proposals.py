@@ -25,9 +25,9 @@ class ProposalSettings:
     mutation_height: tuple[int, int] = (0, 2)
     """Heights of new subtrees."""
     max_height: int = 8
-    """Greatest height of a bred tree; beyond it the parent is proposed again."""
+    """Greatest height of a bred tree, at most 69; beyond it the parent is proposed again."""
     max_nodes: int = 32
-    """Nodes that a tree may have."""
+    """Nodes that a tree may have, at most 250."""
 
     def __post_init__(self) -> None:
         chances = self.crossover, self.mutation
@@ -36,7 +36,7 @@ class ProposalSettings:
             f"crossover and mutation are chances, at most 1 together; got {chances}",
         )
         # The other bounds are those of all variation.
-        self.variation()
+        self.variation().check_sizes(self.max_nodes)
 
     def variation(self) -> VariationSettings:
         """Gives the operators their bounds."""

@@ -17,12 +17,12 @@ from jaxloss.losses.forms import TreeForm
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.search.finals import fittest_first, judged_again, origin_of
 from jaxloss.search.judging import Verdicts, tree_judge
-from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.search import FrontEntry, Info, Search, unbeaten
 from jaxloss.search.seeds import seed_trees, with_numbers_of
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.search.several import Tasks
 from jaxloss.symbols.expression import Expression
-from jaxloss.symbols.genome import Alphabet
+from jaxloss.symbols.genome import PAD, Alphabet
 from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.symbols.variation import first_population, next_generation
 from jaxloss.tasks.task import Task
@@ -77,7 +77,7 @@ def evolution(
             fitness=np.full(settings.population, np.inf, np.float32),
             archive=empty_archive(rows, examples if compared else 0),
             best_of_size=SizeTable(
-                np.full((sizes, alphabet.capacity), -1, np.int32),
+                np.full((sizes, alphabet.capacity), PAD, np.int32),
                 np.ones((sizes, alphabet.capacity - 1), np.float32),
                 np.full(sizes, np.inf, np.float32),
             ),
@@ -185,12 +185,11 @@ def loss_of_size(
 
 def front_of(method: str, tasks: Tasks, alphabet: Alphabet, table: SizeTable) -> list[FrontEntry]:
     """Reads the losses that no smaller one beats, smallest first."""
-    entries: list[FrontEntry] = []
-    for size, fitness in enumerate(table.fitness.tolist()):
-        if np.isfinite(fitness) and all(fitness < entry.fitness for entry in entries):
-            loss = loss_of_size(method, tasks, alphabet, table, size)
-            entries.append(FrontEntry(loss, size, fitness))
-    return entries
+    return unbeaten(
+        FrontEntry(loss_of_size(method, tasks, alphabet, table, size), size, fitness)
+        for size, fitness in enumerate(table.fitness.tolist())
+        if np.isfinite(fitness)
+    )
 
 
 def _primitives(task: Task) -> PrimitiveSet:
@@ -213,7 +212,7 @@ def _seeds(task: Task, settings: GeneticSettings) -> list[Expression]:
 def _renewed(table: SizeTable, genomes: np.ndarray, verdicts: Verdicts) -> SizeTable:
     """Enters trained trees that beat the best of their size; at a tie the earlier one stays."""
     new = SizeTable(*(np.array(part) for part in table))
-    sizes = np.sum(genomes >= 0, axis=1)
+    sizes = np.sum(genomes != PAD, axis=1)
     for i in np.flatnonzero(verdicts.trained):
         if verdicts.fitness[i] < new.fitness[sizes[i]]:
             new.genomes[sizes[i]] = genomes[i]

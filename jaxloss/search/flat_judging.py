@@ -16,11 +16,11 @@ from jaxloss.losses.binding import Binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.forms import Form
 from jaxloss.losses.views import view_named
-from jaxloss.search.candidate import candidate_way
+from jaxloss.search.candidate import candidate_way, rejection_examples
 from jaxloss.search.plan import chunk_of
 from jaxloss.search.programs import drawing
 from jaxloss.search.settings import PopulationSettings
-from jaxloss.search.several import Tasks, mean_over_tasks, task_scales
+from jaxloss.search.several import Tasks, mean_of, mean_over_tasks, task_scales
 from jaxloss.tasks.task import Split
 
 
@@ -91,8 +91,7 @@ def flat_judge(tasks: Tasks, settings: PopulationSettings, form: Form, view: str
         all_at_once(jobs)
 
     def gains_of(key: PRNGKeyArray, parameters: np.ndarray) -> np.ndarray:
-        gains = [part.improve((key, part.examples), (parameters,)) for part in parts]
-        return sum(gains[1:], gains[0]) / len(gains)
+        return mean_of([part.improve((key, part.examples), (parameters,)) for part in parts])
 
     def judge(key: PRNGKeyArray, parameters: np.ndarray) -> FlatVerdicts:
         compiled()
@@ -132,13 +131,10 @@ def _task_programs(
 
         return over_population(of_one, settings.chunk or chunk_of(name, settings.population, task))
 
-    def with_splits(key: PRNGKeyArray, *splits: Split) -> PyTree:
-        return way.draw_training(key, *splits), *splits
-
     return _TaskPrograms(
         lifted("improve", way.improve),
-        drawing(with_splits, lifted("train", way.train)),
-        Split(*(part[: settings.rejection.examples] for part in task.train)),
+        drawing(way.draw_training, lifted("train", way.train)),
+        rejection_examples(task, settings),
         (task.train, task.valid),
     )
 

@@ -25,10 +25,11 @@ from jaxloss.search.finals import fittest_first, judged_again
 from jaxloss.search.flat_judging import FlatJudge, FlatVerdicts, flat_judge
 from jaxloss.search.hall import Hall, empty_hall, entered
 from jaxloss.search.padded_strategies import padded_strategy
-from jaxloss.search.search import FrontEntry, Info, Search
+from jaxloss.search.search import FrontEntry, Info, Search, unbeaten
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.search.several import as_tasks
 from jaxloss.search.strategy_search import generation_info, losses_of, on_host
+from jaxloss.symbols.genome import PAD
 from jaxloss.tasks.task import Task
 
 
@@ -59,6 +60,11 @@ class GLOSettings(GeneticSettings):
         require(
             self.coefficient_generations >= 0,
             f"coefficient_generations must be 0 or more, got {self.coefficient_generations}",
+        )
+        require(
+            self.fitness.rungs == 1 or self.coefficient_generations == 0,
+            f"only trees race: expected 1 fitness rung, got {self.fitness.rungs}, or 0 "
+            f"coefficient_generations, got {self.coefficient_generations}",
         )
 
 
@@ -114,7 +120,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
             trees.init(key),
             np.array(0, np.int32),
             np.array(0, np.int32),
-            np.full(alphabet.capacity, -1, np.int32),
+            np.full(alphabet.capacity, PAD, np.int32),
             on_host(strategy),
             empty_hall(settings.trial.finalists, edges),
         )
@@ -130,7 +136,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
             return state._replace(trees=grown, taken=taken), info
         if state.tuned == 0:
             state = with_tree(state)
-        return tune(state) if state.tree[0] >= 0 else skip(state)
+        return tune(state) if state.tree[0] != PAD else skip(state)
 
     def looks_for_tree(state: GLOState) -> bool:
         spent = settings.tree_steps is not None and int(state.taken) >= settings.tree_steps
@@ -179,7 +185,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
         return info._replace(best_fitness=best.fitness)
 
     def tuned_losses(state: GLOState) -> list[LearnedLoss]:
-        if state.tree[0] < 0:
+        if state.tree[0] == PAD:
             return []
         form = form_of(state.tree)
         own_edges = state.hall.parameters[:, : form.parameter_count]
@@ -190,11 +196,8 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
         tuned = tuned_losses(state)
         if not tuned:
             return entries
-        new = FrontEntry(tuned[0], int(np.sum(state.tree >= 0)), float(state.hall.fitness[0]))
-        if any(entry.size <= new.size and entry.fitness <= new.fitness for entry in entries):
-            return entries
-        kept = [e for e in entries if e.size < new.size or e.fitness < new.fitness]
-        return sorted([*kept, new], key=lambda entry: entry.size)
+        size = int(np.sum(state.tree != PAD))
+        return unbeaten([*entries, FrontEntry(tuned[0], size, float(state.hall.fitness[0]))])
 
     def finalists(state: GLOState) -> list[Finalist]:
         """Takes tuned and untuned losses in turn, so that the tuning has to prove itself too."""

@@ -14,11 +14,12 @@ from jaxloss.learning.compilation import all_at_once
 from jaxloss.learning.filters import Archive, look_alike, look_up, record
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.racing import behind_finishers
+from jaxloss.search.candidate import rejection_examples
 from jaxloss.search.programs import candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings
-from jaxloss.search.several import Tasks, mean_over_tasks, task_scales
+from jaxloss.search.several import Tasks, mean_of, mean_over_tasks, task_scales
 from jaxloss.symbols.genome import Alphabet
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import Split
 
 FILTERS: tuple[str, ...] = (
     "archive",
@@ -102,7 +103,9 @@ def tree_judge(
     """
     parts = [candidate_programs(task, settings, tuning, alphabet) for task in tasks]
     tuner = tuning_program(tasks, settings, tuning, alphabet)
-    of_tasks = [_Shared(_examples(task, settings), (task.train, task.valid)) for task in tasks]
+    of_tasks = [
+        _Shared(rejection_examples(task, settings), (task.train, task.valid)) for task in tasks
+    ]
     all_splits = [shared.splits for shared in of_tasks]
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
     races = settings.fitness.rungs > 1
@@ -122,7 +125,7 @@ def tree_judge(
                 programs.improve((network_key, shared.examples), work.candidates(rows))
                 for programs, shared in zip(parts, of_tasks, strict=True)
             ]
-            return sum(gains[1:], gains[0]) / len(gains) > settings.rejection.threshold
+            return mean_of(gains) > settings.rejection.threshold
 
         def tune(work: _Work, rows: np.ndarray) -> np.ndarray:
             work.weights[rows] = tuner((tuning_key, all_splits), work.candidates(rows))
@@ -221,10 +224,6 @@ def tree_judge(
         return Verdicts(weights, work.fitness, trained, dropped, steps), archive
 
     return judge
-
-
-def _examples(task: Task, settings: GeneticSettings) -> Split:
-    return Split(*(part[: settings.rejection.examples] for part in task.train))
 
 
 def _steps_of(

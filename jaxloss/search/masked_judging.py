@@ -15,11 +15,11 @@ from jaxloss.keys import named_key
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.tree import fresh_weights
-from jaxloss.search.candidate import Part, candidate_way, tuning_way
+from jaxloss.search.candidate import Part, candidate_way, rejection_examples, tuning_way
 from jaxloss.search.judging import FILTERS
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols.genome import Alphabet, canonical_hash
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import Task
 
 
 class MaskedArchive(NamedTuple):
@@ -95,7 +95,7 @@ def masked_judge(
     """
     way = candidate_way(task, settings)
     tuner = tuning_way([task], settings, tuning or LocalSearchSettings(meta_steps=0))
-    examples = Split(*(part[: settings.rejection.examples] for part in task.train))
+    examples = rejection_examples(task, settings)
     splits = (task.train, task.valid)
     when, tolerance = settings.rejection.when, settings.equivalence_tolerance
 
@@ -117,7 +117,8 @@ def masked_judge(
             return work, gains > settings.rejection.threshold
 
         def tune(work: _Work) -> tuple[_Work, Array]:
-            tuned = of_all(tuner.tune, tuner.draw(tuning_key, [splits]), work.weights)
+            shared = tuner.draw(tuning_key, [splits]), [splits]
+            tuned = of_all(tuner.tune, shared, work.weights)
             return work._replace(weights=tuned), jnp.ones(genomes.shape[0], bool)
 
         def differs(work: _Work) -> tuple[_Work, Array]:
@@ -130,9 +131,8 @@ def masked_judge(
             return work._replace(norms=norms, fitness=fitness), ~has_twin
 
         def score(work: _Work) -> tuple[_Work, Array]:
-            scores = of_all(
-                way.train, (way.draw_training(fitness_key, *splits), *splits), work.weights
-            )
+            shared = way.draw_training(fitness_key, task.train), *splits
+            scores = of_all(way.train, shared, work.weights)
             fitness = jnp.mean(scores, axis=1).astype(jnp.float32)
             return work._replace(fitness=fitness), jnp.isfinite(fitness)
 

@@ -131,11 +131,12 @@ def drawn_way(
         penalty: ``(key, loss_params) -> value`` that is added to the meta-loss.
     """
 
-    def draw(key: PRNGKeyArray, splits: Splits) -> PRNGKeyArray:
-        del splits
+    def draw(key: PRNGKeyArray, _: Splits) -> PRNGKeyArray:
         return key
 
-    def advance(key: PRNGKeyArray, numbers: Array, bind: Bind, state: TunerState) -> TunerState:
+    def advance(
+        key: PRNGKeyArray, _: Splits, numbers: Array, bind: Bind, state: TunerState
+    ) -> TunerState:
         def objective(params: PyTree, number: Array) -> Array:
             own_key = jax.random.fold_in(key, number)
             values = [
@@ -151,9 +152,9 @@ def drawn_way(
 
         return descended(settings, objective, state, numbers)[0]
 
-    def tune(key: PRNGKeyArray, bind: Bind, parameters: Array) -> Array:
+    def tune(shared: tuple[PRNGKeyArray, Splits], bind: Bind, parameters: Array) -> Array:
         numbers = jnp.arange(settings.meta_steps)
-        return advance(key, numbers, bind, begin_tuning(settings, parameters)).loss_params
+        return advance(*shared, numbers, bind, begin_tuning(settings, parameters)).loss_params
 
     return TuningWay(draw, partial(begin_tuning, settings), advance, tune)
 

@@ -101,14 +101,11 @@ def meta_training(
     splits = [(task.train, task.valid) for task in tasks]
     taken = len(tasks) * length * settings.tuning.inner_steps * settings.population
 
-    def of_one(shared: tuple[PyTree, Array], state: TunerState) -> TunerState:
+    def of_one(shared: tuple[PyTree, Splits, Array], state: TunerState) -> TunerState:
         return way.advance(*shared, bind, state)
 
-    def with_draws(key: PRNGKeyArray, splits: Splits, numbers: Array) -> PyTree:
-        return way.draw(key, splits), numbers
-
     chunk = settings.chunk or chunk_of("tune", settings.population, tasks[0])
-    advance = drawing(with_draws, over_population(of_one, chunk))
+    advance = drawing(way.draw, over_population(of_one, chunk))
 
     @jax.jit
     def begin(key: PRNGKeyArray) -> TunerState:
@@ -125,7 +122,7 @@ def meta_training(
             number < settings.generations,
             f"the search has gone through its {settings.generations} generations",
         )
-        numbers = np.arange(number * length, (number + 1) * length)
+        numbers = np.arange(number * length, (number + 1) * length, dtype=np.int32)
         shared = named_key(state.key, "meta steps"), splits, numbers
         losses = advance(shared, state.losses)
         verdicts = judge(state.key, losses.loss_params)

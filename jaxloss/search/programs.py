@@ -1,7 +1,7 @@
 """The compiled parts of a candidate's way, each for a whole population."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from jaxloss.learning.compilation import jit_brief, steady_options
-from jaxloss.learning.inner import Draws
 from jaxloss.learning.local_search import LocalSearchSettings
 from jaxloss.learning.population import PopulationProgram, over_population
 from jaxloss.learning.racing import race
@@ -21,7 +20,7 @@ from jaxloss.search.candidate import candidate_way, tuning_way
 from jaxloss.search.plan import Execution, execution_plan
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.symbols.genome import Alphabet, canonical_hash
-from jaxloss.tasks.task import Split, Task
+from jaxloss.tasks.task import Task
 
 
 class CandidatePrograms(NamedTuple):
@@ -68,20 +67,14 @@ def candidate_programs(
     def lifted(name: str, carries: bool = False) -> PopulationProgram:
         return over_trees(getattr(way, name), plan[name], alphabet, task.view, carries)
 
-    def with_splits(key: PRNGKeyArray, *splits: Split) -> PyTree:
-        return way.draw_training(key, *splits), *splits
-
-    def draws(key: PRNGKeyArray, training: Split) -> Draws:
-        return way.draw_training(key, training, training)
-
     return CandidatePrograms(
         describe,
         improve=lifted("improve"),
         norms=lifted("norms"),
-        train=drawing(with_splits, lifted("train")),
+        train=drawing(way.draw_training, lifted("train")),
         race=race(
             settings.fitness,
-            jax.jit(draws, compiler_options=steady_options()),
+            jax.jit(way.draw_training, compiler_options=steady_options()),
             lifted("advance", carries=True),
         ),
     )
@@ -124,13 +117,26 @@ def over_trees(
     return over_population(interpreted, execution.chunk, carries=carries)
 
 
-def drawing(draw: Callable[..., PyTree], program: PopulationProgram) -> PopulationProgram:
-    """Draws once for all calls what all candidates share, where the program would each time.
+def drawing(
+    draw: Callable[[PRNGKeyArray, Any], PyTree], program: PopulationProgram
+) -> PopulationProgram:
+    """Draws once for all calls what chance decides, where the program would each time.
 
-    ``draw(*shared)`` gives what the program shares.
+    Args:
+        draw: ``(key, examples) -> draws``.
+        program: shares ``(draws, examples, *others)``.
+
+    Returns:
+        A program that shares ``(key, examples, *others)``.
     """
     compiled = jax.jit(draw, compiler_options=steady_options())
+
+    def drawn(shared: PyTree) -> PyTree:
+        key, examples, *others = shared
+        # The examples stay beside the draws: what a compiled function returns is a copy.
+        return compiled(key, examples), examples, *others
+
     return PopulationProgram(
-        lambda shared, candidates: program.run(compiled(*shared), candidates),
-        lambda shared, candidates: program.prepare(compiled(*shared), candidates),
+        lambda shared, candidates: program.run(drawn(shared), candidates),
+        lambda shared, candidates: program.prepare(drawn(shared), candidates),
     )

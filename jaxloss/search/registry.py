@@ -30,8 +30,8 @@ class Method(NamedTuple):
 
     Attributes:
         make: ``(tasks, settings) -> search``.
-        settings: the class of its settings; its defaults are the paper's.
-        presets: settings by preset.
+        settings: the class of its settings; its defaults are the paper's unless *assumed*.
+        presets: settings by preset; "paper" leaves out the strategies' rejection test.
     """
 
     make: Callable[[Any, Any], Search]

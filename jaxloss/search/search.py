@@ -1,6 +1,6 @@
 """The one shape of every method that learns losses."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from jaxtyping import PRNGKeyArray, PyTree
@@ -43,6 +43,15 @@ class FrontEntry(NamedTuple):
     loss: LearnedLoss
     size: int
     fitness: float
+
+
+def unbeaten(entries: Iterable[FrontEntry]) -> list[FrontEntry]:
+    """Finds the losses that no smaller one beats, smallest first; of equals the first."""
+    front: list[FrontEntry] = []
+    for entry in sorted(entries, key=lambda entry: (entry.size, entry.fitness)):
+        if all(entry.fitness < smaller.fitness for smaller in front):
+            front.append(entry)
+    return front
 
 
 class Search(NamedTuple):

@@ -1,8 +1,9 @@
 """Settings that several methods share."""
 
 from dataclasses import dataclass, field
+from typing import get_args
 
-from jaxloss.errors import require
+from jaxloss.errors import require, unknown_name
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
@@ -46,7 +47,7 @@ class GeneticSettings(PopulationSettings):
     """A search over trees; defaults are the EvoMAL paper's unless marked *assumed*."""
 
     max_nodes: int = 64
-    """Nodes that a tree may have; *assumed*, the paper bounds the height alone."""
+    """Nodes that a tree may have, at most 250; *assumed*, the paper bounds the height alone."""
     seed_from: tuple[str, ...] = ()
     """Losses that stand in the first population: formulas, or names of the zoo that have one."""
     equivalence_tolerance: float | None = None
@@ -58,6 +59,8 @@ class GeneticSettings(PopulationSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.way not in get_args(Way):
+            raise unknown_name("way", self.way, get_args(Way))
         require(
             self.equivalence_tolerance is None or self.equivalence_tolerance >= 0,
             f"equivalence_tolerance must be 0 or more, got {self.equivalence_tolerance}",

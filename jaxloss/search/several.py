@@ -87,4 +87,9 @@ def mean_over_tasks(
 ) -> Float[np.ndarray, "*batch"]:
     """Averages scores over seeds and then, divided by their scales, over tasks."""
     means = [score.mean(axis=-1) / scale for score, scale in zip(scores, scales, strict=True)]
-    return np.asarray(sum(means[1:], means[0]) / len(means), jnp.result_type(float))
+    return np.asarray(mean_of(means), jnp.result_type(float))
+
+
+def mean_of(values: Sequence[Float[np.ndarray, "*batch"]]) -> Float[np.ndarray, "*batch"]:
+    """Averages what each task says of the same candidates."""
+    return sum(values[1:], values[0]) / len(values)

@@ -19,7 +19,7 @@ from jaxloss.tasks.task import Task
 
 @dataclass(frozen=True, kw_only=True)
 class TaylorGLOSettings(StrategySettings):
-    """Settings of TaylorGLO; the defaults are the released code's."""
+    """Settings of TaylorGLO; the defaults are the released code's unless *assumed*."""
 
     order: int = 3
     """Highest total power of the polynomial."""
@@ -30,7 +30,7 @@ def taylorglo(tasks: Task | Sequence[Task], settings: TaylorGLOSettings | None =
 
     Args:
         tasks: what losses are judged on: one task, or several that show their losses the same.
-        settings: the released code's by default.
+        settings: by default the released code's unless *assumed*.
 
     Raises:
         InvalidInputError: the order or the strategy cannot be used, or the tasks do not fit each

@@ -89,8 +89,9 @@ def whole_search(
         tuning: of local search; None keeps all weights at 1 (GP-LFL).
 
     Raises:
-        InvalidInputError: a chunk or a race is asked for, which a whole search cannot do; or a
-            formula to start from cannot be read or is not in the alphabet.
+        InvalidInputError: a chunk, a race, normalised fitness or specialised trees are asked for,
+            which a whole search cannot do; or a formula to start from cannot be read or is not in
+            the alphabet.
     """
     require(
         settings.chunk is None,
@@ -101,6 +102,16 @@ def whole_search(
         settings.fitness.rungs == 1,
         "a whole search trains all candidates to the end: expected 1 fitness rung, got "
         f"{settings.fitness.rungs}; the search of the method (evomal, gp_lfl) races",
+    )
+    require(
+        not settings.fitness.normalize,
+        "a whole search takes scores as they are: expected fitness normalize off; the search of "
+        "the method (evomal, gp_lfl) divides them by the usual loss's",
+    )
+    require(
+        settings.way != "specialised",
+        "a whole search is one program for all trees: expected way auto or interpreted, got "
+        f"{settings.way}; the search of the method (evomal, gp_lfl) compiles each tree",
     )
     alphabet = alphabet_of(task, settings)
     grow, vary = grower(task, alphabet, settings), varier(alphabet, settings)

@@ -19,10 +19,12 @@ from jaxtyping import Array, Float
 from jaxloss.symbols.primitives import (
     EVOMAL_PRIMITIVES,
     PRIMITIVES,
+    SYMBOLIC_TINY,
     TINY,
     Primitive,
     PrimitiveSet,
     analytic_quotient,
+    symbolic_max,
 )
 
 Values = Float[Array, "*shape"]
@@ -83,6 +85,16 @@ def _relu(a: Values) -> Values:
     return jnp.maximum(a, 0.0)
 
 
+def _symbolic_exp(a: Any) -> Any:
+    # A number alone is bounded: exponentials of exponentials of numbers would never be computed.
+    bounded = a.is_comparable and a > LARGEST_EXPONENT
+    return sympy.exp(sympy.Integer(int(LARGEST_EXPONENT)) if bounded else a)
+
+
+def _symbolic_ratio(a: Any, b: Any) -> Any:
+    return a / (SYMBOLIC_TINY if b == 0 else b)
+
+
 def _symbolic_salf(a: Any) -> Any:
     return (a / 2 / sympy.sqrt(1 + a**2 / 4) + 1) / 2
 
@@ -97,13 +109,13 @@ def _symbolic_sgdf(a: Any) -> Any:
 
 _EVERYWHERE = (
     Primitive("neg", 1, jnp.negative, lambda a: -a, "-"),
-    Primitive("exp", 1, _bounded_exp, sympy.exp, "bounded_exp"),
+    Primitive("exp", 1, _bounded_exp, _symbolic_exp, "bounded_exp"),
     Primitive("softplus", 1, jax.nn.softplus, lambda a: sympy.log(1 + sympy.exp(a)), "softplus"),
     Primitive("sigmoid", 1, jax.nn.sigmoid, lambda a: 1 / (1 + sympy.exp(-a)), "sigmoid"),
     Primitive("sin", 1, jnp.sin, sympy.sin, "sin"),
     Primitive("cos", 1, jnp.cos, sympy.cos, "cos"),
-    Primitive("relu", 1, _relu, lambda a: sympy.Max(a, 0), "positive_part"),
-    Primitive("ratio", 2, ratio, lambda a, b: a / b, "ratio"),
+    Primitive("relu", 1, _relu, lambda a: symbolic_max(a, sympy.Integer(0)), "positive_part"),
+    Primitive("ratio", 2, ratio, _symbolic_ratio, "ratio"),
 )
 """What both branches have beside EvoMAL's."""
 

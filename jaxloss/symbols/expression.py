@@ -115,7 +115,10 @@ class Expression:
         return self.fold(lambda head: (print_terminal(head), 3), function)[0]
 
     def sympy(self, digits: int = 4) -> Any:
-        """Converts to SymPy for display; the guards of log, sqrt and their kin are not shown.
+        """Converts to SymPy for display.
+
+        The guards of log, sqrt and their kin are not shown, but for numbers that would have no
+        value without: ``log(f - f)`` is that of 1e-7.
 
         Args:
             digits: significant digits of constants that are not whole.

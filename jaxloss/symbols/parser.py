@@ -11,9 +11,12 @@ from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES, Primitive, PrimitiveSe
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)|(?P<mark>\*\*|[-+*/(),]))"
 )
-_MAX_DEPTH = 70
-_MAX_NODES = 250
-"""Trees are walked by recursion; these bounds keep any text within Python's own limit."""
+MAX_LEVELS = 70
+"""Levels that a formula may be nested to: a tree's height is below it. Trees are walked by
+recursion; this bound and the next keep any text within Python's own limit."""
+
+MAX_NODES = 250
+"""Nodes that a formula may have."""
 
 
 class _Token(NamedTuple):
@@ -87,23 +90,30 @@ class _Parser:
         for primitive in self.primitives.primitives:
             if primitive.infix == mark:
                 return primitive
-        raise self._error(
-            self.tokens[self.next - 1].position, "an operator of the primitive set in use"
+        raise self._error(self.tokens[self.next - 1].position, self._choices())
+
+    def _choices(self) -> str:
+        rows = self.primitives.primitives
+        operators = ", ".join(row.infix for row in rows if row.infix)
+        functions = ", ".join(row.name for row in rows if not row.infix)
+        return (
+            f"an operator of the primitive set in use ({operators}) or one of its functions "
+            f"({functions})"
         )
 
     def parse(self) -> Expression:
         expression = self._sum()
         if self.tokens[self.next].kind != "end":
             raise self._error(self.tokens[self.next].position, "an operator or the end")
-        if expression.size > _MAX_NODES:
-            raise self._error(len(self.text), f"a formula of at most {_MAX_NODES} nodes")
+        if expression.size > MAX_NODES:
+            raise self._error(len(self.text), f"a formula of at most {MAX_NODES} nodes")
         return expression
 
     def _sum(self) -> Expression:
         self.depth += 1
-        if self.depth > _MAX_DEPTH:
+        if self.depth > MAX_LEVELS:
             raise self._error(
-                self.tokens[self.next].position, f"at most {_MAX_DEPTH} nested levels"
+                self.tokens[self.next].position, f"at most {MAX_LEVELS} nested levels"
             )
         left = self._product()
         while mark := self._accept("+", "-"):
@@ -136,11 +146,14 @@ class _Parser:
     def _power(self) -> Expression:
         base = self._atom()
         if self._accept("**"):
+            square = self.primitives.by_name.get("square")
+            if square is None:
+                raise self._error(self.tokens[self.next - 1].position, self._choices())
             token = self.tokens[self.next]
             if token.kind != "number" or float(token.text) != 2.0:
                 raise self._error(token.position, "2, the only power that the primitives know")
             self.next += 1
-            base = Expression(self.primitives.primitive("square"), (base,))
+            base = Expression(square, (base,))
             token = self.tokens[self.next]
             if token.text == "**":
                 # In mathematics the last power binds first.

@@ -21,6 +21,9 @@ from jaxloss.errors import require, unknown_name
 TINY = 1e-7
 """Smallest argument of `log` and `sqrt`; the released EvoMAL code's."""
 
+SYMBOLIC_TINY = sympy.Rational(1, 10**7)
+"""The same for SymPy, where a formula comes to 0 exactly: log(0) has no value there."""
+
 
 @dataclass(frozen=True)
 class Primitive:
@@ -30,7 +33,8 @@ class Primitive:
         name: its name in call syntax.
         arity: how many arguments it takes, 1 or 2.
         function: the guarded JAX function of arrays of one shape, which it keeps.
-        symbolic: the same on SymPy expressions, without guards: for display only.
+        symbolic: the same on SymPy expressions, for display only: of its guards only what SymPy
+            would make infinite or without end shows.
         code: the operator, or the function's name, in source for other libraries; `sources` says
             how each library spells it, and where it differs.
         commutative: whether the arguments may be swapped.
@@ -84,18 +88,37 @@ def _symbolic_quotient(a: Any, b: Any) -> Any:
     return a / sympy.sqrt(1 + b**2)
 
 
+def _symbolic_log(a: Any) -> Any:
+    return sympy.log(SYMBOLIC_TINY if a == 0 else sympy.Abs(a))
+
+
+def symbolic_min(a: Any, b: Any) -> Any:
+    """Makes SymPy's minimum."""
+    return sympy.Min(a, b, evaluate=_can_be_compared(a, b))
+
+
+def symbolic_max(a: Any, b: Any) -> Any:
+    """Makes SymPy's maximum."""
+    return sympy.Max(a, b, evaluate=_can_be_compared(a, b))
+
+
+def _can_be_compared(*parts: Any) -> bool:
+    """Says no where SymPy would raise: for numbers too near 0 to have a sign, as tanh(256) - 1."""
+    return all(part.is_comparable or not part.is_number for part in parts)
+
+
 PRIMITIVES: tuple[Primitive, ...] = (
     Primitive("add", 2, jnp.add, lambda a, b: a + b, "+", True, "+"),
     Primitive("sub", 2, jnp.subtract, lambda a, b: a - b, "-", infix="-"),
     Primitive("mul", 2, jnp.multiply, lambda a, b: a * b, "*", True, "*"),
     Primitive("div", 2, analytic_quotient, _symbolic_quotient, "analytic_quotient", infix="/"),
-    Primitive("min", 2, jnp.minimum, sympy.Min, "minimum", True),
-    Primitive("max", 2, jnp.maximum, sympy.Max, "maximum", True),
+    Primitive("min", 2, jnp.minimum, symbolic_min, "minimum", True),
+    Primitive("max", 2, jnp.maximum, symbolic_max, "maximum", True),
     Primitive("sign", 1, jnp.sign, sympy.sign, "sign"),
     Primitive("square", 1, jnp.square, lambda a: a**2, "square"),
     Primitive("abs", 1, jnp.abs, sympy.Abs, "abs"),
     Primitive("tanh", 1, jnp.tanh, sympy.tanh, "tanh"),
-    Primitive("log", 1, _guarded_log, lambda a: sympy.log(sympy.Abs(a)), "guarded_log"),
+    Primitive("log", 1, _guarded_log, _symbolic_log, "guarded_log"),
     Primitive("sqrt", 1, _guarded_sqrt, lambda a: sympy.sqrt(sympy.Abs(a)), "guarded_sqrt"),
 )
 

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jaxloss.errors import require
 from jaxloss.symbols.genome import PAD, Alphabet, Genome, arity_of, grow, height, layout, size
+from jaxloss.symbols.parser import MAX_LEVELS, MAX_NODES
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class VariationSettings:
     elitism: float = 0.05
     """Share of the population, rounded up, that passes unchanged."""
     max_height: int = 10
-    """A taller child is dropped and its parent kept."""
+    """A taller child is dropped and its parent kept; at most 69, so that a saved loss loads."""
     initial_height: tuple[int, int] = (2, 4)
     """Heights of the first trees (ramped half-and-half)."""
     mutation_height: tuple[int, int] = (0, 2)
@@ -70,12 +71,30 @@ class VariationSettings:
             missing == 0 or bool(np.any(alphabet.arities == 2)),
             "joining several variables needs a primitive of two arguments",
         )
-        needed = 2 ** (self.initial_height[1] + 1) - 1 + 2 * missing
+        self.check_sizes(alphabet.capacity, missing)
+
+    def check_sizes(self, max_nodes: int, missing: int = 0) -> None:
+        """Raises `InvalidInputError` if a new tree may not fit, or a saved one not be read back.
+
+        Args:
+            max_nodes: that a tree may have.
+            missing: how many variables a first tree may yet have to take in.
+        """
+        tallest = max(self.max_height, self.mutation_height[1])
         require(
-            alphabet.capacity >= needed,
-            f"trees of height {self.initial_height[1]} can need {needed} nodes, "
-            f"but max_nodes is {alphabet.capacity}",
+            tallest < MAX_LEVELS and max_nodes <= MAX_NODES,
+            f"trees of height {tallest} and {max_nodes} nodes could not be read back when saved; "
+            f"expected a height below {MAX_LEVELS} and max_nodes of at most {MAX_NODES}",
         )
+        for highest, joining in (
+            (self.initial_height[1], 2 * missing),
+            (self.mutation_height[1], 0),
+        ):
+            needed = 2 ** (highest + 1) - 1 + joining
+            require(
+                max_nodes >= needed,
+                f"trees of height {highest} can need {needed} nodes, but max_nodes is {max_nodes}",
+            )
 
 
 def splice(

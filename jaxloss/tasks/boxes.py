@@ -58,7 +58,8 @@ def as_boxes(targets: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "rows 4"]:
     """Makes targets boxes ``x1, y1, x2, y2``.
 
     Raises:
-        InvalidInputError: they are not four finite numbers each, or a box has no area.
+        InvalidInputError: they are not four finite numbers each, or a box has no area or its centre
+            where no prediction can be (`jaxloss.losses.views.decoded_boxes`).
     """
     boxes = as_values(targets)
     require(
@@ -70,5 +71,13 @@ def as_boxes(targets: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "rows 4"]:
         not empty,
         f"the box in data row {(empty or [0])[0] + 1} (counted from 1) has no area; expected "
         "x1 < x2 and y1 < y2",
+    )
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    inside = np.all((centres > 0) & (centres < IMAGE_SIDE), axis=1)
+    beyond = np.flatnonzero(~inside).tolist()
+    require(
+        not beyond,
+        f"the box in data row {(beyond or [0])[0] + 1} (counted from 1) has its centre outside of "
+        f"the image of {IMAGE_SIDE:g}x{IMAGE_SIDE:g} pixels; scale boxes to it",
     )
     return boxes

@@ -1,5 +1,6 @@
 """A person's own data: ``.csv``, ``.parquet`` and ``.npz`` files."""
 
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,12 +25,17 @@ ROWS_PER_CLASS = 5
 
 _INPUT_NAMES = ("inputs", "x", "X")
 
+_HIDDEN_INDEX = re.compile(r"__index_level_\d+__")
+"""How pandas calls an index without a name that it writes to ``.parquet``; it hides the column when
+it reads the file again (https://pandas.pydata.org/docs/development/developer.html)."""
+
 
 def file_data(path: str | Path, target: str | None, kind: Kind | None = None) -> RawData:
     """Reads a table, or arrays, with one column to be predicted.
 
     Text and booleans are classes. Whole numbers are classes if there are at most 20 different ones
-    and at least five rows for each; all other numbers are values.
+    and at least five rows for each; all other numbers are values. The hidden row index of pandas
+    (``__index_level_0__``) is no column.
 
     Args:
         path: a ``.csv`` file whose first line names the columns, a ``.parquet`` file, or an
@@ -92,6 +98,8 @@ def _read_table(path: Path) -> dict[str, np.ndarray]:
         table = _arrow_table(path)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path} cannot be read: {error}") from error
+    hidden = [name for name in table.column_names if _HIDDEN_INDEX.fullmatch(name)]
+    table = table.drop_columns(hidden)
     names = table.column_names
     repeated = sorted({name for name in names if names.count(name) > 1})
     require(not repeated, f"{path} has more than one column called {', '.join(repeated)}")
@@ -132,7 +140,13 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 def _checked_target(
     values: np.ndarray, name: str, kind: Kind | None
 ) -> Shaped[np.ndarray, "rows ..."]:
-    """Refuses gaps, and text where values are wanted."""
+    """Refuses gaps, and text where values are wanted; a single column becomes a vector."""
+    require(
+        values.ndim >= 1 and values.size > 0,
+        f"target {name!r} needs a value for each row, got an array of shape {values.shape}",
+    )
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
     if values.dtype == object:
         gaps = [row for row, value in enumerate(values) if value is None or value == ""]
         require(not gaps, f"target {name!r} is empty in data row {(gaps or [0])[0] + 1}")

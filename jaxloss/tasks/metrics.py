@@ -118,7 +118,7 @@ def metric_named(
     family, colon, setting = spec.partition(":")
     of_retrieval = retrieval_scores.is_retrieval_score(spec)
     if kind == "retrieval" and of_retrieval:
-        require(direction is None, f"metric {family!r} knows its own direction; give none")
+        require_undirected(family, direction)
         score = retrieval_scores.retrieval_score(spec)
         return Metric(spec, guarded(score), higher_is_better=True)
     built_in = any(family in table for table in _BUILT_IN.values())
@@ -134,7 +134,7 @@ def metric_named(
             f"metric {spec!r} {reason} {kind}; valid, nearest first: "
             f"{', '.join(nearest_first(family, choices))}"
         )
-    require(direction is None, f"metric {family!r} knows its own direction; give none")
+    require_undirected(family, direction)
     function, higher_is_better = _BUILT_IN[kind][family]
     if family == "pinball":
         quantile = _quantile(spec, setting if colon else "0.5")
@@ -142,6 +142,39 @@ def metric_named(
     else:
         require(not colon, f"metric {family!r} takes no setting, got {spec!r}")
     return Metric(spec, guarded(function), higher_is_better)
+
+
+def as_metric(
+    given: str | Metric | None,
+    default: str,
+    kind: ScoredKind | Literal["retrieval"],
+    direction: Direction | None,
+) -> Metric:
+    """Makes a `Metric` of what a person names or gives, if anything.
+
+    Args:
+        given: a metric, or a text for `metric_named`.
+        default: the text where nothing is given.
+        kind: what the task is.
+        direction: as for `metric_named`.
+
+    Raises:
+        InvalidInputError: there is no such metric for the kind, or a direction is given for a
+            metric that knows its own.
+    """
+    if isinstance(given, Metric):
+        require_undirected(given.name, direction)
+        return given
+    return metric_named(given or default, kind, direction)
+
+
+def require_undirected(name: str, direction: Direction | None) -> None:
+    """Refuses a direction beside a metric that knows its own.
+
+    Raises:
+        InvalidInputError: names the metric.
+    """
+    require(direction is None, f"metric {name!r} knows its own direction; give none")
 
 
 def _quantile(spec: str, text: str) -> float:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses import zoo
 
 SCENES = "scenes"
 """The generated problem of tasks on images."""
@@ -23,6 +24,30 @@ def require_scenes_or_folder(family: str, name: str) -> None:
         raise InvalidInputError(
             f"{family}:{name}: there is no such folder; or did you mean {SCENES}?"
         )
+
+
+def require_side(side: int, sides: tuple[int, int]) -> None:
+    """Refuses images whose side in pixels is out of the range that a task takes.
+
+    Raises:
+        InvalidInputError: names the range.
+    """
+    low, high = sides
+    require(low <= side <= high, f"side must be {low} to {high} pixels, got {side}")
+
+
+def usual_loss(text: str, view: str) -> str:
+    """Spells the usual loss of a task the one way for all texts that mean the same.
+
+    Args:
+        text: what `jaxloss.zoo.read` takes.
+        view: name of what the task shows its losses.
+
+    Raises:
+        InvalidInputError: it cannot be read or cannot train tasks of the view.
+    """
+    loss = zoo.read_task_loss(text, view)
+    return zoo.spelled(loss.entry, dict(loss.parameters))
 
 
 def read_options(

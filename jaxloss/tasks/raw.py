@@ -14,8 +14,8 @@ class RawData(NamedTuple):
     Attributes:
         name: how reports call the task.
         inputs: one row for each example, in the units of the source.
-        targets: classes as text or numbers, or values.
-        kind: ``"classification"`` or ``"regression"``.
+        targets: classes as text or numbers, values, or boxes.
+        kind: ``"classification"``, ``"regression"`` or ``"boxes"``.
         class_names: names of the classes 0, 1, ... if the targets are such numbers.
         test: inputs and targets of the source's own test set, if it has one.
     """

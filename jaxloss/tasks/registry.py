@@ -18,7 +18,7 @@ from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
-from jaxloss.tasks.task import Task, require_same_view
+from jaxloss.tasks.task import ReusableTask, Task, require_same_view
 from jaxloss.tasks.tfds import PREFIX, tfds_data
 
 NoiseKind = Literal["symmetric", "pair_flip"]
@@ -38,8 +38,11 @@ class TaskSettings:
     """Column (or array) to predict, for files."""
 
     model: str = "mlp:50-50"
-    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, fcn (for masks), or module:factory for
-    your own; several joined by commas where several tasks are taken."""
+    """Network to train: linear, mlp:WIDTH-WIDTH-..., lenet5, a larger one for images (alexnet, vgg,
+    allcnn_c, resnet, preresnet, wide_resnet, squeezenet, pyramidnet), fcn (for saliency), detector
+    (for detection), or module:factory for your own; several joined by commas where several tasks
+    are taken. The default stands for each family's own network, even if it is written out: fcn for
+    saliency, detector for detection."""
 
     metric: str | None = None
     """What should get better; a name such as macro_f1, or module:function for your own. Without
@@ -75,7 +78,8 @@ class TaskSettings:
     """Fraction of targets to spoil with outliers (regression)."""
 
     outlier_scale: float = 10.0
-    """Size of outliers, in standard deviations of the training targets."""
+    """Size of outliers, in standard deviations of the training targets; of an equation's known
+    values, all kinds together."""
 
     outlier_splits: SpoiltSplits = "train,valid"
     """Where outliers are: train, or train,valid; test always stays clean."""
@@ -121,40 +125,44 @@ class TaskSettings:
             self.train_fraction, self.valid_fraction, self.test_fraction, self.split_seed
         )
 
+    def network(self, own: str) -> str:
+        """Names the network of a task that has one of its own, for which the default stands."""
+        return own if self.model == type(self).model else self.model
 
-def _pde(name: str, settings: TaskSettings) -> Task:
+
+def _pde(name: str, settings: TaskSettings) -> ReusableTask:
     # Equations know these settings and so import this module; few runs need them.
     from jaxloss.tasks.pde import load_pde
 
     return load_pde(name, settings)
 
 
-def _rl(name: str, settings: TaskSettings) -> Task:
+def _rl(name: str, settings: TaskSettings) -> ReusableTask:
     # The family knows these settings and so imports this module; few runs need it.
     from jaxloss.tasks.rl.registry import load_rl
 
     return load_rl(name, settings)
 
 
-def _retrieval(name: str, settings: TaskSettings) -> Task:
+def _retrieval(name: str, settings: TaskSettings) -> ReusableTask:
     from jaxloss.tasks.retrieval import load_retrieval_task
 
     return load_retrieval_task(name, settings)
 
 
-def _detection(name: str, settings: TaskSettings) -> Task:
+def _detection(name: str, settings: TaskSettings) -> ReusableTask:
     from jaxloss.tasks.detection import load_detection
 
     return load_detection(name, settings)
 
 
-def _saliency(name: str, settings: TaskSettings) -> Task:
+def _saliency(name: str, settings: TaskSettings) -> ReusableTask:
     from jaxloss.tasks.saliency_registry import load_saliency_task
 
     return load_saliency_task(name, settings)
 
 
-FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {
+FAMILIES: dict[str, Callable[[str, TaskSettings], ReusableTask]] = {
     "detection": _detection,
     "pde": _pde,
     "retrieval": _retrieval,
@@ -164,6 +172,9 @@ FAMILIES: dict[str, Callable[[str, TaskSettings], Task]] = {
 """Tasks that are more than rows with a target: ``"FAMILY:NAME"`` is made of the name and the
 settings by the function of its family."""
 
+OWN_NETWORKS = {"detection": "detector", "saliency": "fcn"}
+"""Networks of families that cannot use the default of `TaskSettings.model`: it stands for these."""
+
 
 def of_family(spec: str) -> bool:
     """Says whether a task is of a family, and so no rows whose targets were standardised."""
@@ -171,7 +182,7 @@ def of_family(spec: str) -> bool:
     return bool(colon) and family in FAMILIES
 
 
-def load_task(spec: str, settings: TaskSettings | None = None) -> Task:
+def load_task(spec: str, settings: TaskSettings | None = None) -> ReusableTask:
     """Loads the data that ``spec`` names and makes a task of them.
 
     Args:
@@ -249,14 +260,16 @@ def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[Task, .
             losses the same view.
     """
     settings = settings or TaskSettings()
-    models = _separate(settings.model, "model")
-    tasks = tuple(
-        load_task(name, replace(settings, model=model))
-        for name in _separate(spec, "task")
-        for model in models
-    )
+    first, *others = (replace(settings, model=one) for one in _separate(settings.model, "model"))
+    tasks: list[Task] = []
+    for name in _separate(spec, "task"):
+        # Further networks share the data, which are read and stored once.
+        task = load_task(name, first)
+        own = OWN_NETWORKS.get(name.partition(":")[0]) if of_family(name) else None
+        tasks.append(task)
+        tasks += [task.with_model(one.network(own or one.model)) for one in others]
     require_same_view(tasks)
-    return tasks
+    return tuple(tasks)
 
 
 def _separate(text: str, what: str) -> list[str]:

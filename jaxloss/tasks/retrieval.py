@@ -14,16 +14,15 @@ from jaxtyping import Array, Float, Int, Num
 from jaxloss.errors import require, unknown_name
 from jaxloss.losses import zoo
 from jaxloss.losses.views import View, view_named
-from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
-from jaxloss.models.registry import create_model
 from jaxloss.tasks.anchors import anchored_model
-from jaxloss.tasks.metrics import Direction, Metric, metric_named
-from jaxloss.tasks.options import read_options
+from jaxloss.tasks.fitting import fitting_model
+from jaxloss.tasks.metrics import Direction, Metric, as_metric
+from jaxloss.tasks.options import read_options, usual_loss
 from jaxloss.tasks.preparation import standardised
 from jaxloss.tasks.registry import TaskSettings, load_supervised_task
 from jaxloss.tasks.retrieval_scores import require_enough
-from jaxloss.tasks.supervised import SupervisedTask, require_model_fits
+from jaxloss.tasks.supervised import SupervisedTask
 from jaxloss.tasks.task import Split
 
 FEATURES = 16
@@ -67,7 +66,7 @@ class RetrievalSettings:
 
 @dataclass(frozen=True, eq=False)
 class RetrievalTask:
-    """A task of examples with classes to retrieve; fulfils `jaxloss.tasks.task.Task`.
+    """A task of examples with classes to retrieve; fulfils `jaxloss.tasks.task.ReusableTask`.
 
     Attributes:
         name: how reports call the task.
@@ -78,7 +77,7 @@ class RetrievalTask:
         test: is seen by the final comparison only; perhaps of classes that training lacks.
         view: ``anchors``.
         metric: of the embeddings of a whole split.
-        task_loss_name: what `jaxloss.zoo.read` takes.
+        task_loss_name: a loss of the zoo, perhaps with parameters, as `jaxloss.zoo.spelled` writes.
         class_names: the classes in the order of their numbers, those without an anchor last.
         features: numbers of an embedding.
         unseen: how many classes have no anchor.
@@ -95,6 +94,15 @@ class RetrievalTask:
     class_names: tuple[str, ...]
     features: int
     unseen: int
+
+    def with_model(self, model: Any) -> "RetrievalTask":
+        """Gives the data to another network; see `retrieval_task` for what it can be.
+
+        Raises:
+            InvalidInputError: the network does not fit the data.
+        """
+        seen = len(self.class_names) - self.unseen
+        return replace(self, model=_network(model, self.train, seen, self.features))
 
     def task_loss(
         self, outputs: Float[Array, "batch rows features"], targets: Num[Array, " batch"]
@@ -173,21 +181,21 @@ def retrieval_task(
         f"anchors on basis vectors need an embedding with a number for each of the {seen} classes "
         f"of training, got features={features}",
     )
-    own_name = getattr(model, "__name__", type(model).__name__)
-    network = create_model(model, features) if isinstance(model, str) else adapt(model, own_name)
-    require_model_fits(network, train.inputs, features)
-    if not isinstance(metric, Metric):
-        metric = metric_named(metric or "map", "retrieval", direction)
+    network = _network(model, train, seen, features)
+    metric = as_metric(metric, "map", "retrieval", direction)
     for split, rows in {"train": train, "valid": valid, "test": test}.items():
         require_enough(metric.name, len(rows.targets) - 1, split)
-    usual, view = task_loss or TASK_LOSS, view_named("anchors")
-    zoo.read_task_loss(usual, view.name)
-    wrapped = anchored_model(network, seen, features)
+    view = view_named("anchors")
+    usual = usual_loss(task_loss or TASK_LOSS, view.name)
     return RetrievalTask(
-        *(f"retrieval:{source.name}", wrapped, train, valid, test, view, metric, usual, names),
+        *(f"retrieval:{source.name}", network, train, valid, test, view, metric, usual, names),
         features=features,
         unseen=settings.unseen,
     )
+
+
+def _network(model: Any, train: Split, seen: int, features: int) -> Model:
+    return anchored_model(fitting_model(model, train.inputs, features), seen, features)
 
 
 def _parts(

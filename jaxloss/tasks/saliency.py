@@ -5,7 +5,7 @@ A loss sees pixels, or masks as a whole, as Dice and the progressive self-guided
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -16,12 +16,12 @@ from jaxtyping import Array, Float, Num
 from jaxloss.errors import require
 from jaxloss.losses import zoo
 from jaxloss.losses.views import View, view_named
-from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
-from jaxloss.models.registry import create_model
-from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Metric, metric_named
+from jaxloss.models.registry import as_model
+from jaxloss.tasks.fitting import output_shape
+from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Metric, as_metric
+from jaxloss.tasks.options import usual_loss
 from jaxloss.tasks.preparation import require_finite, standardised
-from jaxloss.tasks.supervised import output_shape
 from jaxloss.tasks.task import Split
 
 MODEL = "fcn"
@@ -37,7 +37,7 @@ FEWEST = 2
 
 @dataclass(frozen=True, eq=False)
 class SaliencyTask:
-    """A task of images with masks; fulfils `jaxloss.tasks.task.Task`.
+    """A task of images with masks; fulfils `jaxloss.tasks.task.ReusableTask`.
 
     Attributes:
         name: how reports call the task.
@@ -47,7 +47,7 @@ class SaliencyTask:
         test: is seen by the final comparison only.
         view: ``masks``.
         metric: of the maps of a whole split.
-        task_loss_name: what `jaxloss.zoo.read` takes.
+        task_loss_name: a loss of the zoo, perhaps with parameters, as `jaxloss.zoo.spelled` writes.
     """
 
     name: str
@@ -58,6 +58,14 @@ class SaliencyTask:
     view: View
     metric: Metric
     task_loss_name: str
+
+    def with_model(self, model: Any) -> "SaliencyTask":
+        """Gives the data to another network; see `saliency_task` for what it can be.
+
+        Raises:
+            InvalidInputError: the network does not fit the data.
+        """
+        return replace(self, model=_network(model, self.train))
 
     def task_loss(
         self, outputs: Float[Array, "batch height width"], targets: Num[Array, "batch height width"]
@@ -112,13 +120,10 @@ def saliency_task(
         Split(jnp.asarray(pictures), jnp.asarray(true.astype(precision)))
         for pictures, true in zip(inputs, masks, strict=True)
     )
-    network = _network(model)
-    _require_maps(network, train)
+    network = _network(model, train)
     view = view_named("masks")
-    loss = zoo.read_task_loss(task_loss or TASK_LOSS, view.name)
-    if not isinstance(metric, Metric):
-        metric = metric_named(metric or DEFAULT_METRIC["masks"], "masks", direction)
-    usual = zoo.spelled(loss.entry, dict(loss.parameters))
+    metric = as_metric(metric, DEFAULT_METRIC["masks"], "masks", direction)
+    usual = usual_loss(task_loss or TASK_LOSS, view.name)
     return SaliencyTask(name, network, train, valid, test, view, metric, usual)
 
 
@@ -148,16 +153,12 @@ def _require_sound(
     )
 
 
-def _network(model: Any) -> Model:
-    if not isinstance(model, str):
-        return adapt(model, getattr(model, "__name__", type(model).__name__))
-    return create_model(model, 1)
-
-
-def _require_maps(model: Model, split: Split) -> None:
-    made, expected = output_shape(model, split.inputs), (2, *split.targets.shape[1:])
+def _network(model: Any, train: Split) -> Model:
+    network = as_model(model, 1)
+    made, expected = output_shape(network, train.inputs), (2, *train.targets.shape[1:])
     require(
         made == expected,
-        f"model {model.name!r} gives outputs of shape {made} for a batch of 2; expected "
+        f"model {network.name!r} gives outputs of shape {made} for a batch of 2; expected "
         f"{expected}, a logit for each pixel: use fcn, fcn:WIDTH-WIDTH-... or module:factory",
     )
+    return network

@@ -4,17 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from jaxloss.errors import require
 from jaxloss.tasks.mask_folders import MaskedImages, read_masks
 from jaxloss.tasks.options import (
     ROW_SETTINGS,
     SCENES,
     read_options,
     require_scenes_or_folder,
+    require_side,
     require_usual,
 )
-from jaxloss.tasks.registry import TaskSettings
-from jaxloss.tasks.saliency import FEWEST, MODEL, SaliencyTask, saliency_task
+from jaxloss.tasks.registry import OWN_NETWORKS, TaskSettings
+from jaxloss.tasks.saliency import FEWEST, SaliencyTask, saliency_task
 from jaxloss.tasks.scenes import SceneSettings, compose_splits
 from jaxloss.tasks.splitting import split_rows
 
@@ -56,7 +56,7 @@ def load_saliency_task(text: str, settings: TaskSettings) -> SaliencyTask:
         f"saliency:{text}",
         [part.images for part in parts],
         [part.masks for part in parts],
-        model=MODEL if settings.model == TaskSettings().model else settings.model,
+        model=settings.network(OWN_NETWORKS["saliency"]),
         metric=settings.metric,
         direction=settings.metric_direction,
         task_loss=settings.task_loss,
@@ -71,7 +71,7 @@ def _read(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImages]:
-    _require_within(side, SCENE_SIDES)
+    require_side(side, SCENE_SIDES)
     looks = SceneSettings(side=side)
     parts = compose_splits(count, settings.split_settings(), looks, FEWEST)
     return [MaskedImages(scenes.images, scenes.masks.astype(np.float32)) for scenes in parts]
@@ -79,15 +79,10 @@ def _composed(side: int, count: int, settings: TaskSettings) -> list[MaskedImage
 
 def _recorded(path: str, side: int, settings: TaskSettings) -> list[MaskedImages]:
     """Reads a folder and divides it; its second set, where there is one, is the test split."""
-    _require_within(side, SIDES)
+    require_side(side, SIDES)
     first, second = read_masks(path, side)
     chosen = split_rows(None, len(first.images), settings.split_settings(), (), second is not None)
     parts = [MaskedImages(first.images[rows], first.masks[rows]) for rows in chosen]
     if second is not None:
         parts[2:] = [second]
     return parts
-
-
-def _require_within(side: int, sides: tuple[int, int]) -> None:
-    low, high = sides
-    require(low <= side <= high, f"side must be {low} to {high} pixels, got {side}")

@@ -1,8 +1,10 @@
 """The formulae of the built-in metrics, in JAX, one value for a whole split.
 
-Each but those of boxes agrees with the function of the same purpose in scikit-learn
-(https://scikit-learn.org/stable/modules/model_evaluation.html), ties included, and can be mapped
-over predictions. None checks that its input is finite: `jaxloss.tasks.metrics` does so for all.
+Each agrees with the function of the same purpose in scikit-learn
+(https://scikit-learn.org/stable/modules/model_evaluation.html), ties included, but for
+``relative_l2`` and those of boxes, which have no counterpart, and for ``average_precision`` where
+all examples are positive: it is NaN, not 1. All can be mapped over predictions. None checks that
+its input is finite: `jaxloss.tasks.metrics` does so for all.
 """
 
 from collections.abc import Callable

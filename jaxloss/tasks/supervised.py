@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
-from jaxloss.errors import InvalidInputError, require
+from jaxloss.errors import require
 from jaxloss.losses import zoo
 from jaxloss.losses.views import View, decoded_boxes, view_named
-from jaxloss.models.adapters import adapt
 from jaxloss.models.model import Model
-from jaxloss.models.registry import create_model
 from jaxloss.tasks.boxes import as_boxes
-from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Kind, Metric, metric_named
+from jaxloss.tasks.fitting import fitting_model
+from jaxloss.tasks.metrics import DEFAULT_METRIC, Direction, Kind, Metric, as_metric
+from jaxloss.tasks.options import usual_loss
 from jaxloss.tasks.preparation import (
     as_inputs,
     as_values,
@@ -45,7 +45,7 @@ TASK_LOSS_OF = {
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SupervisedTask:
-    """A task with one target for each example; fulfils `jaxloss.tasks.task.Task`.
+    """A task with one target for each example; fulfils `jaxloss.tasks.task.ReusableTask`.
 
     Two tasks are equal only if they are the same object, so that a task can be a static argument.
 
@@ -72,6 +72,15 @@ class SupervisedTask:
     metric: Metric
     task_loss_name: str
     class_names: tuple[str, ...] = ()
+
+    def with_model(self, model: Any) -> "SupervisedTask":
+        """Gives the data to another network; see `supervised_task` for what it can be.
+
+        Raises:
+            InvalidInputError: the network does not fit the data.
+        """
+        network = _network(model, self.view, self.class_names, self.train)
+        return dataclasses.replace(self, model=network)
 
     def task_loss(
         self, outputs: Float[Array, "batch ..."], targets: Num[Array, "batch ..."]
@@ -189,17 +198,15 @@ def supervised_task(
         for part, answer in zip(standardised(*parts), answers, strict=True)
     )
     seen = _fitting_view(view, kind, len(names))
-    outputs = 1 if seen.name == "sigmoid" else len(names) or int(np.prod(coded.shape[1:]))
-    own_name = getattr(model, "__name__", type(model).__name__)
-    network = create_model(model, outputs) if isinstance(model, str) else adapt(model, own_name)
-    require_model_fits(network, train.inputs, outputs)
-    if isinstance(metric, Metric):
-        require(direction is None, f"metric {metric.name!r} knows its own direction; give none")
-    else:
-        metric = metric_named(metric or DEFAULT_METRIC[kind], kind, direction)
-    loss = zoo.read_task_loss(task_loss or TASK_LOSS_OF[seen.name], seen.name)
-    usual = zoo.spelled(loss.entry, dict(loss.parameters))
+    network = _network(model, seen, names, train)
+    metric = as_metric(metric, DEFAULT_METRIC[kind], kind, direction)
+    usual = usual_loss(task_loss or TASK_LOSS_OF[seen.name], seen.name)
     return SupervisedTask(name, kind, network, train, valid, last, seen, metric, usual, names)
+
+
+def _network(model: Any, view: View, names: tuple[str, ...], train: Split) -> Model:
+    outputs = 1 if view.name == "sigmoid" else len(names) or int(np.prod(train.targets.shape[1:]))
+    return fitting_model(model, train.inputs, outputs)
 
 
 def _checked_pair(inputs: Any, targets: Any, what: str) -> tuple[np.ndarray, np.ndarray]:
@@ -226,42 +233,3 @@ def _fitting_view(view: str | View | None, kind: Kind, classes: int) -> View:
         f"the sigmoid view is for two classes, got {classes}; use 'softmax'",
     )
     return found
-
-
-def require_model_fits(model: Model, inputs: Float[Array, "rows ..."], outputs: int) -> None:
-    """Refuses a network that does not take such inputs or does not give that many outputs.
-
-    Raises:
-        InvalidInputError: says which.
-    """
-    fitting = [(2, outputs)] + ([(2,)] if outputs == 1 else [])
-    made = output_shape(model, inputs)
-    require(
-        made in fitting,
-        f"model {model.name!r} gives outputs of shape {made} for a batch of 2; "
-        f"expected {fitting[0]}",
-    )
-
-
-def output_shape(model: Model, inputs: Float[Array, "rows ..."]) -> tuple[int, ...]:
-    """Traces the network on a batch of 2, so that it fails here and not in the midst of a search.
-
-    Raises:
-        InvalidInputError: it does not take such inputs.
-    """
-
-    def forward(batch: Array) -> Array:
-        variables = model.init(jax.random.key(0), batch)
-        return model.apply(variables, batch, False, None)[0]
-
-    batch = jax.ShapeDtypeStruct((2, *inputs.shape[1:]), inputs.dtype)
-    try:
-        return jax.eval_shape(forward, batch).shape
-    except InvalidInputError:
-        raise
-    # The network may be the person's own code and can fail in any way.
-    except Exception as error:
-        raise InvalidInputError(
-            f"model {model.name!r} does not take inputs of shape {batch.shape} "
-            f"({type(error).__name__}: {error})"
-        ) from error

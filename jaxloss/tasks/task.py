@@ -1,7 +1,7 @@
 """What a loss is judged on: the protocol that every task fulfils."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
@@ -70,6 +70,15 @@ class Task(Protocol):
 
     def predictions(self, outputs: Float[Array, "batch outputs"]) -> Float[Array, "batch ..."]:
         """What the metric takes: class probabilities, or values or boxes as the targets are."""
+        ...
+
+
+@runtime_checkable
+class ReusableTask(Task, Protocol):
+    """A task whose data can be given to another network."""
+
+    def with_model(self, model: Any) -> "ReusableTask":
+        """Makes the task that differs in its network only, after it was found to fit."""
         ...
 
 

@@ -6,7 +6,7 @@ and are scored on the test split. What a step costs is measured in pairs with cl
 in turns on one core.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -96,7 +96,7 @@ def _tuned(task: Task, name: str, steps: int, tunings: int) -> TunedTraining:
 
 
 def _scores(
-    tests: dict[str, Task], name: str, tuned: TunedTraining, steps: int, seeds: int
+    tests: Mapping[str, Task], name: str, tuned: TunedTraining, steps: int, seeds: int
 ) -> dict[str, Float[np.ndarray, " seeds"]]:
     """Trains with fresh seeds and scores every network on each test split in every way."""
     task = tests[""]

@@ -71,8 +71,8 @@ def test_the_way_of_a_candidate(way_settings: GeneticSettings, part: str):
 
     def shared_of(key: PRNGKeyArray) -> PyTree:
         if part == "tune":
-            return tuner.draw(key, [splits])
-        return (way.draw_training(key, *splits), *splits) if part == "train" else (key, examples)
+            return tuner.draw(key, [splits]), [splits]
+        return (way.draw_training(key, TASK.train), *splits) if part == "train" else (key, examples)
 
     def population(genomes: Array, weights: Array) -> Array:
         shared = shared_of(jax.random.key(0))

@@ -11,7 +11,7 @@ import pytest
 import sympy
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.losses import LearnedLoss, TreeForm, ZooForm
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm, zoo_form
 from jaxloss.symbols import PrimitiveSet, parse
 
 KEY = jax.random.key(0)
@@ -21,6 +21,7 @@ CROSS_ENTROPY = LearnedLoss(ZooForm("cross_entropy", "softmax"), (), "softmax")
 TREE = LearnedLoss(
     TreeForm(parse("abs(y*log(f))")), (1.25, 2.0, 1.0, 0.5), "softmax", (("method", "evomal"),)
 )
+DIFFERENCE = LearnedLoss(TreeForm(parse("f - y")), (1.0, 1.0), "identity")
 
 
 def gradient(loss: Any, outputs: Any, targets: Any) -> Any:
@@ -88,6 +89,7 @@ def test_a_tree_sees_probabilities_and_sums_over_classes():
         ("softmax", (5, 3), (5, 4), "do not fit outputs"),
         ("identity", (5, 1), (4,), "do not fit outputs"),
         ("identity", (5, 2), (2, 5), "do not fit outputs"),
+        ("identity", (5, 2, 3), (5, 3, 2), "do not fit outputs"),
         ("sigmoid", (5, 2), (5,), "do not fit outputs"),
     ],
 )
@@ -97,6 +99,19 @@ def test_shapes_that_do_not_fit_are_refused(
     loss = LearnedLoss(TreeForm(parse("f - y")), (1.0, 1.0), view)
     with pytest.raises(InvalidInputError, match=message):
         loss(jnp.zeros(outputs), jnp.zeros(targets))
+
+
+@pytest.mark.parametrize("shapes", [((5, 1), (5,)), ((5,), (5, 1)), ((5, 2, 1), (5, 2))], ids=str)
+def test_a_trailing_axis_of_one_may_be_there_or_not(shapes: tuple[tuple, tuple]):
+    outputs, targets = (jnp.arange(float(np.prod(shape))).reshape(shape) for shape in shapes)
+    np.testing.assert_array_equal(DIFFERENCE(outputs, targets), np.zeros(5))
+
+
+@pytest.mark.parametrize("loss", [TREE, CROSS_ENTROPY, DIFFERENCE], ids=str)
+def test_whole_numbers_as_outputs_are_refused(loss: LearnedLoss):
+    # They would cut targets to whole numbers.
+    with pytest.raises(InvalidInputError, match="expected floating-point numbers"):
+        loss(jnp.array([[1, 2], [2, 3]]), jnp.array([[0.5, 0.5], [0.7, 0.3]]))
 
 
 BOXES = LearnedLoss(
@@ -117,6 +132,24 @@ def test_parameters_that_are_no_short_decimals_survive():
     third = float(np.float32(1 / 3))
     loss = LearnedLoss(TreeForm(parse("f - y")), (third, 1e-300), "identity")
     assert LearnedLoss.from_json(loss.to_json()).parameters == (third, 1e-300)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        (1, 2),
+        [1.0, 2.0],
+        tuple(np.array([1, 2], np.float32)),
+        tuple(jnp.array([1.0, 2.0])),
+    ],
+    ids=["whole", "list", "numpy", "jax"],
+)
+def test_parameters_of_any_type_make_one_loss(parameters: Any):
+    usual = LearnedLoss(TreeForm(parse("f - y")), (1.0, 2.0), "identity")
+    loss = LearnedLoss(TreeForm(parse("f - y")), parameters, "identity")
+    assert loss == usual
+    assert hash(loss) == hash(usual)
+    assert loss.to_json() == usual.to_json()
 
 
 def resigned(**changes: Any) -> str:
@@ -168,15 +201,21 @@ def tree_data(expression: Any, *variables: Any) -> dict[str, Any]:
         ({"view": 3}, "wrong type"),
         ({"family": "trees"}, "unknown loss family 'trees'; .*: tree"),
         ({"family": "zoo"}, "described by name, values, view"),
-        ({"family": "zoo", "definition": zoo_data("mea")}, "described by its name"),
+        (
+            {"family": "zoo", "definition": zoo_data("mea")},
+            "unknown loss 'mea'; .* first: mbe, mae",
+        ),
+        ({"family": "zoo", "definition": zoo_data("mae") | {"name": ["mae"]}}, "by its name"),
+        ({"family": "zoo", "definition": zoo_data("mae") | {"values": {"view": 1}}}, "got 'view'"),
+        ({"family": "zoo", "definition": zoo_data("huber", entry=1.0)}, "parameter of huber 'ent"),
         ({"family": "zoo", "definition": zoo_data("mae", "x")}, "unknown view 'x'"),
         ({"family": "zoo", "definition": zoo_data("giou")}, "fits tasks of view boxes"),
         ({"family": "zoo", "definition": zoo_data("mae", d=1.0)}, "mae has no parameters"),
         ({"family": "zoo", "definition": zoo_data("huber", delta="1")}, "delta of huber must be"),
         ({"definition": "f - y"}, "wrong type"),
-        ({"definition": {"expression": "f"}}, "not described by"),
-        ({"definition": tree_data(5)}, "an expression and a list of variable names"),
-        ({"definition": tree_data("f - y", 1, 2)}, "an expression and a list of variable names"),
+        ({"definition": {"expression": "f"}}, "by expression, variables; got expression"),
+        ({"definition": tree_data(5)}, "described by an expression, got 5"),
+        ({"definition": tree_data("f - y", 1, 2)}, r"a list of variable names, got \[1, 2\]"),
         ({"definition": tree_data("__import__('os').system('true')")}, "at position 12"),
         ({"definition": tree_data("open(f)")}, "at position 1 .* a known name"),
         ({"definition": tree_data("abs(f*log(y))", "f")}, "at position 11"),
@@ -200,7 +239,9 @@ def test_a_file_with_a_fitting_checksum_is_still_checked(changes: dict[str, Any]
         LearnedLoss.from_json(resigned(**changes))
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", '"text"', "{}", "[" * 100_000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", "3", '"text"', "{}", "[" * 100_000, "9" * 5000], ids=len
+)
 def test_what_is_no_learned_loss_is_refused(text: str):
     with pytest.raises(InvalidInputError, match="not a learned loss"):
         LearnedLoss.from_json(text)
@@ -226,6 +267,21 @@ def test_it_prints_itself():
     np.testing.assert_allclose(float(shown), 1.23 * 2 * np.log(2), rtol=1e-3)
     assert loss.latex() == r"2.46 \left|{y \log{\left(\left|{f}\right| \right)}}\right|"
     assert CROSS_ENTROPY.formula() == "-1 * y * log(f)"
+
+
+@pytest.mark.parametrize(
+    ("form", "weights", "formula"),
+    [
+        (zoo_form("barron:scale=0.3", "identity"), (), "sqrt(1 + square(3.33 * (f - y))) - 1"),
+        (ZooForm("gce", "logits"), (), "1.43 * y * (1 - exp(0.7 * log(softmax(x))))"),
+        (TreeForm(parse("3*f - y")), (1.0, 0.1, 1.0, 1.0), "0.3 * f - y"),
+        (TreeForm(parse("f - 0.123456*y")), (1.0, 1.0, 1.0004, 1.0), "f - 0.123 * y"),
+    ],
+    ids=str,
+)
+def test_all_numbers_of_a_formula_are_rounded(form: Any, weights: Any, formula: str):
+    loss = LearnedLoss(form, weights, form.view if isinstance(form, ZooForm) else "identity")
+    assert loss.formula() == formula
 
 
 @pytest.mark.parametrize(

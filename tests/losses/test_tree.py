@@ -69,5 +69,5 @@ def test_what_does_not_fit_is_refused():
         apply(jnp.ones(2), F, Y[:2])
     with pytest.raises(InvalidInputError, match=r"takes f, y of one shape"):
         apply(jnp.ones(2), F)
-    with pytest.raises(InvalidInputError, match=r"has 2 edge weights, got shape \(3,\)"):
+    with pytest.raises(InvalidInputError, match=r"has 2 parameters, got shape \(3,\)"):
         apply(jnp.ones(3), F, Y)

@@ -115,6 +115,36 @@ def test_a_task_shows_its_own_view_and_logits_beside_softmax():
         shows("softmax", "logit")
 
 
+WITH_BOXES = np.array([[4, 0, 1, 2], [4, 4, 4, 0], [0, 1, 2, 3]])
+"""Class numbers in the cells of three images; 4 is the background."""
+BATCHES = {
+    "softmax": ((3, 4), np.array([0, 3, 1])),
+    "sigmoid": ((3, 1), np.array([0, 1, 1])),
+    "identity": ((3, 2), np.zeros((3, 2))),
+    "logits": ((3, 4), np.array([0, 3, 1])),
+    "boxes": ((3, 4), np.asarray(TRUE)),
+    "anchors": ((3, 4, 2), np.array([0, 2, 1])),
+    "cell_classes": ((3, 4, 9), np.dstack([WITH_BOXES, np.full((3, 4, 4), 8.0)])),
+    "cell_boxes": ((3, 4, 9), np.dstack([WITH_BOXES, np.full((3, 4, 4), 8.0)])),
+    "masks": ((3, 2, 2), np.zeros((3, 2, 2))),
+}
+"""Shapes of outputs, and targets, for each view."""
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_loss_that_averages_is_the_mean_over_what_counts(name: str):
+    view, (shape, labels) = view_named(name), BATCHES[name]
+    outputs, targets = jnp.zeros(shape), jnp.asarray(labels)
+    ones = jnp.ones_like(view.see(outputs, targets)[0])
+    np.testing.assert_allclose(view.per_example(ones, outputs, targets, True), 1.0, rtol=1e-6)
+
+
+def test_the_mean_over_the_boxes_of_an_image_without_any_is_zero():
+    outputs, targets = jnp.zeros((1, 4, 9)), jnp.full((1, 4, 5), 4.0)
+    found = view_named("cell_boxes").per_example(jnp.ones((1, 4)), outputs, targets, True)
+    np.testing.assert_array_equal(found, [0.0])
+
+
 def test_the_view_needs_no_module_that_was_imported_before():
     program = (
         "import numpy as np\n"

@@ -51,7 +51,26 @@ def test_a_loss_of_raw_outputs_is_no_formula_of_probabilities():
     )
 
 
-def test_parameters_that_are_the_defaults_are_left_out():
+@pytest.mark.parametrize(
+    ("alias", "name", "view"),
+    [
+        (alias, entry.name, zoo.views_of(entry)[0])
+        for entry in zoo.ZOO.values()
+        if zoo.views_of(entry)
+        for alias in (*entry.aliases, entry.name.upper())
+    ],
+)
+def test_a_loss_under_another_name_is_the_same_and_can_be_saved(alias: str, name: str, view: str):
+    given = [(one.name, one.default) for one in zoo.get(name).parameters]
+    form = ZooForm(alias, view, tuple(reversed(given)))
+    assert form == ZooForm(name, view)
+    loss = LearnedLoss(form, (), view)
+    assert LearnedLoss.from_json(loss.to_json()) == loss
+
+
+def test_parameters_are_sorted_floats_and_those_that_are_the_defaults_are_left_out():
+    form = ZooForm("sce", "softmax", (("log_zero", -4), ("beta", 2), ("alpha", 1.0)))
+    assert form == ZooForm("symmetric_cross_entropy", "softmax", (("alpha", 1.0), ("beta", 2.0)))
     assert zoo_form("huber:delta=1", "identity") == ZooForm("huber", "identity")
     changed = zoo_form("huber:delta=0.5", "identity")
     assert changed.expression(()) == parse(

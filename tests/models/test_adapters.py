@@ -1,3 +1,7 @@
+import inspect
+from collections.abc import Callable
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -179,6 +183,31 @@ def test_a_linen_module_without_parameters_or_train_argument():
     assert variables == {"params": {}}
     outputs, _ = model.apply(variables, BATCH, True, jax.random.key(0))
     np.testing.assert_allclose(outputs, BATCH.sum(-1, keepdims=True))
+
+
+def called_by(call: Callable[..., Any]) -> nn.Module:
+    return type("Flagged", (nn.Module,), {"__call__": call})()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda _, inputs, training=False: inputs * training,
+        lambda _, inputs, is_training=False: inputs * is_training,
+        lambda _, inputs, *, deterministic=True: inputs * deterministic,
+        lambda _, inputs, use_running_average=None: (inputs, use_running_average),
+    ],
+)
+def test_a_linen_module_must_call_its_flag_train(call: Callable[..., Any]):
+    flag = list(inspect.signature(call).parameters)[-1]
+    with pytest.raises(InvalidInputError, match=f"takes '{flag}', .* rename it train"):
+        adapt(called_by(call), "flagged")
+
+
+def test_a_linen_module_with_a_train_argument_may_have_others():
+    module = called_by(lambda _, inputs, train, deterministic=True: inputs * train * deterministic)
+    outputs, _ = adapt(module, "both").apply({"params": {}}, BATCH, True, None)
+    np.testing.assert_array_equal(outputs, BATCH)
 
 
 def test_a_model_is_returned_as_it_is():

@@ -92,9 +92,14 @@ def test_mlp_kernels_are_xavier_uniform():
     np.testing.assert_allclose(kernel.std(), bound / np.sqrt(3), rtol=0.02)
 
 
-def test_parameters_take_double_precision_from_the_inputs():
+@pytest.mark.parametrize(
+    ("spec", "shape"), [("mlp:3", (2, 3)), ("fcn:3-3", (2, 4, 4)), ("lenet5", (2, 16, 16))]
+)
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_parameters_take_the_precision_of_the_inputs(
+    spec: str, shape: tuple[int, ...], precision: str
+):
     with jax.enable_x64(True):
-        inputs = jnp.ones((2, 3), jnp.float64)
-        model = create_model("mlp:3", 1)
-        variables = model.init(jax.random.key(0), inputs)
-        assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float64")}
+        model, inputs = create_model(spec, 1), jnp.ones(shape, precision)
+        variables = jax.eval_shape(model.init, jax.random.key(0), inputs)
+        assert {leaf.dtype.name for leaf in jax.tree.leaves(variables)} == {precision}

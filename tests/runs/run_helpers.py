@@ -19,9 +19,12 @@ from rich.console import Console
 
 from jaxloss import LearnedLoss, TreeForm, parse
 from jaxloss.learning.finalists import Finalist, task_loss_of
-from jaxloss.learning.trials import TrialSettings
+from jaxloss.learning.trials import Trials, TrialSettings
+from jaxloss.losses import zoo_form
+from jaxloss.runs.comparison import Comparison
 from jaxloss.runs.loop import RunResult
 from jaxloss.runs.settings import RunSettings
+from jaxloss.runs.statistics import paired
 from jaxloss.search.search import FrontEntry, Info, Search
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.search.several import as_tasks
@@ -97,6 +100,25 @@ class Finished(NamedTuple):
     settings: RunSettings
     result: RunResult
     printed: str
+
+
+def made_up_comparison(
+    usual: Sequence[float], learned: Sequence[float], formula: str = "abs(f - y)"
+) -> Comparison:
+    """A comparison by an error, the same on both splits and all the way."""
+
+    def trials(values: Sequence[float]) -> Trials:
+        ends = np.array(values)
+        return Trials(ends, ends, np.stack([ends, ends], axis=1))
+
+    sides = trials(usual), trials(learned)
+    found = paired(sides[0].test, sides[1].test, higher_is_better=False)
+    tree = parse(formula)
+    loss = LearnedLoss(TreeForm(tree), (1.0,) * (tree.size - 1), "identity")
+    usual_loss = LearnedLoss(zoo_form("mse", "identity"), (), "identity")
+    return Comparison(
+        "diabetes, linear", "mse", False, usual_loss, loss, *sides, found, found, steps=2
+    )
 
 
 def quiet() -> Console:

@@ -120,6 +120,8 @@ def test_a_view_narrows_a_card():
         (["card", "huber", "--view", "sofmax"], "nearest first: softmax"),
         (["card", "huber:delta=-1"], "delta of huber must be"),
         (["card", "mse", "--classes", "1"], "classes must be from 2 to 1000, got 1"),
+        (["card", "triplet", "--classes", "1"], "classes must be from 2 to 1000, got 1"),
+        (["card", "mae", "--view", "logits"], "logits is no view of tasks"),
         (["card", "abs(f - "], "position"),
         (["card", "no.json"], "no.json cannot be read"),
         (["card", "mse", "--clases", "4"], "--clases"),
@@ -142,6 +144,22 @@ def test_bad_words_are_one_message_and_leave_nothing(
     assert expected in " ".join(printed.err.split())
     assert "Traceback" not in printed.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_loss_has_a_folder_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    texts = (
+        *("barron:alpha=2", "barron:alpha=-2", "barron:alpha=2.0000001", "barron:alpha=2:scale=2"),
+        *("f - y", "f-y", "y - f", "huber", "huber:delta=0.5"),
+    )
+    folders = [card_folder(given_loss(text), tmp_path) for text in texts]
+    assert len(set(folders)) == len(texts)
+    assert folders[0] == tmp_path / "barron-alpha-2"
+    monkeypatch.chdir(tmp_path)
+    Path("loss.json").write_text(given_loss("f - y").first.to_json())
+    assert main(["card", "loss.json", "./loss.json"]) == 2
+    assert "loss.json and ./loss.json would share the folder" in capsys.readouterr().err
 
 
 def test_a_folder_with_something_else_is_left_alone(
@@ -210,12 +228,14 @@ def test_a_loss_of_the_cells_of_a_detector_is_explained_as_one_of_a_cell(
     assert explanation.finding("minimum_at_target").answer == "yes"
 
 
-def test_a_saved_loss_that_takes_more_than_one_cell_shows_has_the_card_of_its_name(tmp_path: Path):
+@pytest.mark.parametrize(("name", "of"), [("cse_a_class", "cell_classes"), ("cam", "anchors")])
+def test_a_saved_loss_that_takes_more_than_one_element_shows_has_the_card_of_its_name(
+    tmp_path: Path, name: str, of: str
+):
     saved = tmp_path / "loss.json"
-    form = zoo_form("cse_a_class", "cell_classes")
-    saved.write_text(LearnedLoss(form, (), "cell_classes").to_json())
+    saved.write_text(LearnedLoss(zoo_form(name, of), (), of).to_json())
     ((view, found),) = explained(given_loss(str(saved)), 3).items()
-    ((expected_view, expected),) = explained(given_loss("cse_a_class"), 3).items()
+    ((expected_view, expected),) = explained(given_loss(name), 3).items()
     assert view == expected_view
     assert [one.statement for one in found.findings] == [one.statement for one in expected.findings]
 
@@ -234,6 +254,12 @@ def test_a_saved_loss_of_masks_is_explained_by_one_pixel(tmp_path: Path):
     assert view == "sigmoid"
     of_one = explained(given_loss("square(f - y)", "sigmoid"), 3)["sigmoid"]
     assert statements(found) == statements(of_one)
+    # One pixel under the sigmoid; mse on values would be convex.
+    squared = given_loss("mse", "masks")
+    ((view, named),) = explained(squared, 3).items()
+    ((_, found),) = explained(given_loss(saved(squared.first)), 3).items()
+    assert (view, named.finding("convex").holds) == ("sigmoid", False)
+    assert statements(named) == statements(found)
     entropy = given_loss("binary_cross_entropy", "masks").first
     proper = explained(given_loss(saved(entropy)), 3)["sigmoid"].finding("proper")
     assert proper.holds

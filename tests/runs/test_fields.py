@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxloss.learning.inner import BaseOptimizerSettings
-from jaxloss.losses import LearnedLoss, zoo_form
+from jaxloss.losses import LearnedLoss, OnlineForm, zoo_form
+from jaxloss.losses.network import adalfl_network
+from jaxloss.runs.comparison import compare
 from jaxloss.runs.document import Block, Paragraph
 from jaxloss.runs.evaluation import learned_on
 from jaxloss.runs.fields import solution_picture
@@ -35,6 +38,24 @@ def test_solutions_are_of_networks_from_one_start():
     other = solutions(task, optimizer, 3, jax.random.key(0), MAE)
     np.testing.assert_array_equal(other.usual, same.usual)
     assert np.any(other.learned != other.usual)
+
+
+def test_solutions_under_a_loss_that_goes_on_learning_are_those_of_the_comparison():
+    task = equation("regression")
+    optimizer = BaseOptimizerSettings(1e-2, 0.9, 0.0, 32, "adam")
+    base = adalfl_network(task.view.variables)
+    start = np.asarray(base.family().init(jax.random.key(0))).ravel()
+    # It learns fast, so that what it has become shows in the network.
+    loss = LearnedLoss(OnlineForm(base, 1e-2), tuple(start.tolist()), "identity")
+    key = jax.random.key(5)
+    compared = compare(task, optimizer, 30, key, 2, loss)
+    found = solutions(task, optimizer, 30, jax.random.split(key, 2)[0], loss)
+    for values, trials in (
+        (found.usual, compared.task_trials),
+        (found.learned, compared.learned_trials),
+    ):
+        score = task.metric.function(jnp.asarray(values), task.test.targets)
+        assert float(score) == pytest.approx(float(trials.test[0]), rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["regression", "reaction_diffusion"])

@@ -15,6 +15,12 @@ from jaxloss.runs.given import fitting_loss, given_loss, listed_losses
     ("text", "name", "views"),
     [
         ("mae", "mae", ["identity", "softmax", "sigmoid", "masks"]),
+        ("huber:delta=1", "huber", ["identity", "softmax", "sigmoid", "masks"]),
+        (
+            "huber:delta=0.1234567",
+            "huber:delta=0.1234567",
+            ["identity", "softmax", "sigmoid", "masks"],
+        ),
         ("Huber:delta=0.5", "huber:delta=0.5", ["identity", "softmax", "sigmoid", "masks"]),
         ("cross entropy", "cross_entropy", ["softmax", "anchors", "cell_classes"]),
         ("focal", "focal", ["sigmoid", "softmax", "cell_classes", "masks"]),
@@ -63,6 +69,7 @@ def test_a_formula_is_computed_as_it_is_written():
         ("mae", "boxes", "mae cannot train a task of view boxes"),
         ("y - f", "boxes", "a known name"),
         ("mae", "softmx", "unknown view 'softmx'"),
+        ("giou", "logits", "giou trains tasks of boxes or cell_boxes; logits is no view of tasks"),
         ("  ", None, "name a loss"),
     ],
 )

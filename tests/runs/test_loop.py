@@ -10,7 +10,7 @@ import pytest
 from run_helpers import DrawSettings, DrawState, Finished, contents, quiet
 
 from jaxloss import LearnedLoss, load_task
-from jaxloss.runs import checkpoint
+from jaxloss.runs import checkpoint, loop
 from jaxloss.runs.comparison import comparison_key
 from jaxloss.runs.loop import run_search
 from jaxloss.runs.settings import RunSettings
@@ -159,6 +159,25 @@ def test_a_real_search_leaves_all_its_files(finished: Finished) -> None:
     for entry in front:
         again = LearnedLoss.from_json(json.dumps(entry["loss"]))
         assert again.formula() == entry["formula"]
+
+
+def test_a_report_that_cannot_be_written_costs_no_result(
+    draw_settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no picture today")
+
+    whole = _whole(draw_settings, tmp_path)
+    monkeypatch.setattr(loop, "write_report", fail)
+    console = quiet()
+    run_search(draw_settings, console)
+    _assert_same_end(whole, draw_settings)
+    printed = getattr(console.file, "getvalue", str)()
+    message = "the report could not be written (ValueError: no picture today)"
+    assert printed.count(message) == 1
+    # Nothing says where a report is.
+    assert "report:   " not in printed
+    assert "saved as: " in printed
 
 
 def test_results_hold_every_seed_and_its_statistics(finished: Finished) -> None:

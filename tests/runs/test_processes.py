@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from run_helpers import PATIENCE, Finished, free_port, kill_when, start
 
-from jaxloss.runs.processes import from_first
+from jaxloss.runs.processes import from_first, require_agreement
 from jaxloss.runs.records import GenerationRecord, read_records
 from jaxloss.runs.settings import command
 
@@ -55,6 +55,10 @@ def pair(finished: Finished, out: Path, cache: Path, *more: object) -> list[subp
         start(words_of(finished, out, *more, *place, "--process-id", number), cache)
         for number in (0, 1)
     ]
+
+
+def test_one_process_need_not_gather_what_it_would_agree_on() -> None:
+    require_agreement("the data", lambda: pytest.fail("gathered"))
 
 
 @pytest.mark.parametrize("devices", [1, 8])

@@ -61,7 +61,6 @@ def test_the_page_holds_formula_table_and_code(finished: Finished) -> None:
     text = "\n".join(_page(finished).texts)
     (comparison,) = finished.result.comparisons
     assert finished.result.loss.formula() in text
-    assert finished.result.loss.latex() in text
     assert export_code(finished.result.loss, "optax") in text
     assert export_code(finished.result.loss, "torch") in text
     for value in (*comparison.task_trials.test, *comparison.learned_trials.test):
@@ -225,5 +224,8 @@ def test_the_filters_of_cse_autoloss_make_a_funnel() -> None:
         ("6", "7.5 %"),
     ]
     assert "promising in simulation" in stages[3][0]
+    # Every digit of a whole.
+    _, stages = _funnel(dict.fromkeys(CSE_FILTERS, 0))
+    assert {row[1:] for row in stages} == {("40", "100 %")}
     # Filters of other methods do not come one after the other.
     assert len(_funnel({"archive": 4, "not finite": 1})) == 1

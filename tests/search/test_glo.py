@@ -148,12 +148,20 @@ def test_without_generations_for_coefficients_a_tree_is_all():
     assert search.steps == SETTINGS["generations"]
 
 
+def test_without_generations_for_coefficients_trees_may_race():
+    racing = FitnessSettings(steps=25, rungs=2)
+    course = run({**SETTINGS, "coefficient_generations": 0, "fitness": racing})
+    assert course.infos[-1].dropped["outrun"] >= 1
+    assert course.infos[-1].best is not None
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"sigma": 0.0}, "sigma must be above 0, got 0.0"),
         ({"tree_steps": 0}, "tree_steps must be 1 or more, or none, got 0"),
         ({"coefficient_generations": -1}, "coefficient_generations must be 0 or more, got -1"),
+        ({"fitness": FitnessSettings(rungs=2)}, "expected 1 fitness rung, got 2, or 0 coefficient"),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], message: str):

@@ -44,7 +44,7 @@ def tuned(task: PDETask, tuning: LocalSearchSettings, start: Any) -> np.ndarray:
     form = AdaptiveForm()
     way = drawn_way([task], OPTIMIZER, tuning)
     bind = family_binding(form, task.view)
-    return np.asarray(jax.jit(lambda params: way.tune(KEY, bind, params))(start))
+    return np.asarray(jax.jit(lambda params: way.tune((KEY, []), bind, params))(start))
 
 
 @pytest.mark.usefixtures("float64")
@@ -117,7 +117,7 @@ def test_ffn_learns_to_rest_where_there_is_no_error():
     way = drawn_way([task], OPTIMIZER, tuning, penalty)
     bind = family_binding(form, task.view)
     start = family.init(jax.random.key(2))
-    after = jax.jit(lambda params: way.tune(KEY, bind, params))(start)
+    after = jax.jit(lambda params: way.tune((KEY, []), bind, params))(start)
     judge = jax.jit(lambda params: penalty(jax.random.key(3), params))
     assert float(judge(after)) < 0.3 * float(judge(start))
 

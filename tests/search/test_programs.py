@@ -1,6 +1,7 @@
 """Interpreted = specialised, for every part of a candidate's way."""
 
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.local_search import LocalSearchSettings
+from jaxloss.learning.population import PopulationProgram
 from jaxloss.search.plan import execution_plan
 from jaxloss.search.programs import CandidatePrograms, candidate_programs, tuning_program
 from jaxloss.search.settings import GeneticSettings
@@ -71,10 +73,37 @@ def test_both_ways_tune_alike(tuned_alone: np.ndarray, weights: np.ndarray):
     assert np.all(np.max(np.abs(tuned_alone - weights), axis=1) > 0.05), "the weights moved"
 
 
+def test_no_meta_steps_leave_the_weights_as_they_are(weights: np.ndarray):
+    program = tuning_program([TASK], SETTINGS, LocalSearchSettings(meta_steps=0), ALPHABET)
+    found = program((jax.random.key(2), [SPLITS]), (GENOMES, weights))
+    np.testing.assert_array_equal(found, weights)
+
+
 def test_a_second_task_has_its_say_in_tuning(tuned_alone: np.ndarray, weights: np.ndarray):
     other = load_task("wine", TaskSettings(model="linear"))
     pair = tuned([TASK, other], BOTH[0], weights)
     assert np.all(np.max(np.abs(pair - tuned_alone), axis=1) > 1e-3)
+
+
+def test_splits_go_on_as_they_are(monkeypatch: pytest.MonkeyPatch):
+    handed_on: list[Any] = []
+
+    def keep(shared: Any, _: Any) -> None:
+        handed_on.append(shared)
+
+    stub = PopulationProgram(keep, keep)
+    monkeypatch.setattr("jaxloss.search.programs.over_trees", lambda *_: stub)
+    train = candidate_programs(TASK, SETTINGS, TUNING, ALPHABET).train
+    tune = tuning_program([TASK], SETTINGS, TUNING, ALPHABET)
+    key = jax.random.key(0)
+    for call in (train, train.prepare):
+        call((key, *SPLITS), ())
+    for call in (tune, tune.prepare):
+        call((key, [SPLITS]), ())
+    assert len(handed_on) == 4
+    for splits in (*(shared[1:] for shared in handed_on[:2]), *(s[1][0] for s in handed_on[2:])):
+        assert splits[0].inputs is TASK.train.inputs
+        assert splits[1].inputs is TASK.valid.inputs
 
 
 PARTS = ("improve", "tune", "norms", "train")

@@ -10,8 +10,9 @@ from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.trials import TrialSettings
-from jaxloss.losses import ZooForm, zoo
+from jaxloss.losses import LearnedLoss, TreeForm, ZooForm, zoo
 from jaxloss.search import METHODS, EvoMALSettings, GPLFLSettings, gp_lfl, method_named
+from jaxloss.search.cse_proposals import ProposalSettings
 from jaxloss.symbols import Alphabet, PrimitiveSet, parse
 from jaxloss.symbols.variation import VariationSettings
 from jaxloss.tasks import SupervisedTask, supervised_task
@@ -45,6 +46,9 @@ def regression(targets: Any = SCORES) -> SupervisedTask:
         ({"max_nodes": 32}, "can need 33 nodes, but max_nodes is 32"),
         ({"max_nodes": 2}, "a genome needs 3 tokens or more, got 2"),
         ({"equivalence_tolerance": -1.0}, "equivalence_tolerance must be 0 or more"),
+        ({"way": "specialized"}, "unknown way 'specialized'; valid, nearest first: specialised"),
+        ({"max_nodes": 251}, "and 251 nodes could not be read back when saved"),
+        ({"variation": VariationSettings(max_height=70)}, "trees of height 70 .* not be read back"),
     ],
 )
 def test_impossible_settings_are_refused_when_they_are_made(
@@ -58,6 +62,13 @@ def test_impossible_settings_are_refused_when_they_are_made(
     ("make", "message"),
     [
         (lambda: VariationSettings(max_height=4), "max_height is 4, below the minimum of 5"),
+        (lambda: ProposalSettings(max_nodes=30), "can need 31 nodes, but max_nodes is 30"),
+        (
+            lambda: ProposalSettings(mutation_height=(0, 5)),
+            "can need 63 nodes, but max_nodes is 32",
+        ),
+        (lambda: ProposalSettings(max_nodes=251), "and 251 nodes could not be read back"),
+        (lambda: ProposalSettings(max_height=70), "trees of height 70 .* not be read back"),
         (lambda: FitnessSettings(steps=-1), "fitness steps must be 1 or more, got -1"),
         (lambda: RejectionSettings(steps=-1), "rejection steps must be 1 or more, got -1"),
         (lambda: TrialSettings(steps=-1), "trial steps must be 1 or more, got -1"),
@@ -66,6 +77,24 @@ def test_impossible_settings_are_refused_when_they_are_made(
 def test_impossible_parts_are_refused_when_they_are_made(make: Any, message: str):
     with pytest.raises(InvalidInputError, match=message):
         make()
+
+
+def nested(text: str, levels: int) -> str:
+    return "f" if levels == 0 else text.format(nested(text, levels - 1))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [nested("tanh({})", 69), nested("sub(f, {})", 69), nested("sub(tanh(tanh(f)), {})", 62)],
+    ids=["a chain", "the deepest", "the largest"],
+)
+def test_the_largest_trees_that_a_search_may_have_can_be_saved(text: str):
+    ProposalSettings(max_nodes=250, max_height=69)
+    settings = GPLFLSettings(max_nodes=250, variation=VariationSettings(max_height=69))
+    tree = parse(text)
+    Alphabet(capacity=settings.max_nodes).encode(tree)
+    loss = LearnedLoss(TreeForm(tree, ("f", "y")), (1.5,) * (tree.size - 1), "identity")
+    assert LearnedLoss.from_json(loss.to_json()) == loss
 
 
 def test_an_unknown_method_is_answered_with_the_nearest():

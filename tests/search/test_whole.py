@@ -107,8 +107,20 @@ def test_a_seed_among_several_is_that_seed_alone():
         assert np.isfinite(single.fitness[4])
 
 
-def test_what_a_whole_search_cannot_do_is_refused(seeds: Seeds):
-    with pytest.raises(InvalidInputError, match="expected no chunk, got 4"):
-        whole_search(seeds.task, dataclasses.replace(GP_LFL, chunk=4), None)
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"chunk": 4}, "expected no chunk, got 4"),
+        ({"fitness": FitnessSettings(steps=4, rungs=2)}, "expected 1 fitness rung, got 2"),
+        ({"fitness": FitnessSettings(normalize=True)}, "expected fitness normalize off"),
+        ({"way": "specialised"}, "expected way auto or interpreted, got specialised"),
+    ],
+)
+def test_what_a_whole_search_cannot_do_is_refused(settings: dict[str, Any], message: str):
+    with pytest.raises(InvalidInputError, match=message):
+        whole_search(probe(), dataclasses.replace(GP_LFL, **settings), None)
+
+
+def test_losses_are_read_from_the_result_of_one_search(seeds: Seeds):
     with pytest.raises(InvalidInputError, match=f"of one search, got an axis of {SEEDS} seeds"):
         best_losses("evomal", seeds.task, EVOMAL, seeds.results)

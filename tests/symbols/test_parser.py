@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jaxloss.errors import InvalidInputError
-from jaxloss.symbols import EVOMAL_PRIMITIVES, Expression, PrimitiveSet, parse
+from jaxloss.symbols import (
+    BOX_PRIMITIVES,
+    CLASS_PRIMITIVES,
+    EVOMAL_PRIMITIVES,
+    Expression,
+    PrimitiveSet,
+    parse,
+)
+from jaxloss.symbols.parser import MAX_LEVELS
 from jaxloss.symbols.primitives import PRIMITIVES, Primitive
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -145,10 +153,10 @@ def test_a_chain_too_long_to_print_is_refused(text: str):
 
 
 def test_what_a_genome_can_hold_is_never_too_deep():
-    deepest = "tanh(" * 63 + "f" + ")" * 63
+    deepest = "tanh(" * (MAX_LEVELS - 1) + "f" + ")" * (MAX_LEVELS - 1)
     assert str(parse(deepest)) == deepest
-    longest = " - ".join("f" * 32)
-    assert parse(longest).infix() == longest
+    nested = "f - (" * (MAX_LEVELS - 2) + "f - y" + ")" * (MAX_LEVELS - 2)
+    assert parse(nested).infix() == nested
 
 
 @given(st.text(st.characters() | st.sampled_from("fy1-+*/(),. eE"), max_size=30))
@@ -169,13 +177,34 @@ def test_variables_are_those_of_the_primitive_set():
         parse("i - f", boxes)
 
 
-def test_operators_are_those_of_the_primitive_set():
-    without_add = tuple(row for row in PRIMITIVES if row.name not in ("add", "square"))
-    few = PrimitiveSet(primitives=without_add)
-    assert str(parse("f - y", few)) == "sub(f, y)"
-    for text in ("f + y", "f**2", "add(f, y)"):
-        with pytest.raises(InvalidInputError):
-            parse(text, few)
+FEW = PrimitiveSet(tuple(row for row in PRIMITIVES if row.name not in ("add", "square")))
+
+
+@pytest.mark.parametrize(
+    ("primitives", "text", "position", "operators", "function"),
+    [
+        (FEW, "f + y", 3, "-, *, /", "min"),
+        (FEW, "f**2", 2, "-, *, /", "min"),
+        (BOX_PRIMITIVES, "1 - i/u", 6, "+, -, *", "ratio"),
+        (CLASS_PRIMITIVES, "x - y**2", 6, "+, -, *", "dot"),
+    ],
+)
+def test_operators_are_those_of_the_primitive_set(
+    primitives: PrimitiveSet, text: str, position: int, operators: str, function: str
+):
+    with pytest.raises(InvalidInputError) as caught:
+        parse(text, primitives)
+    said = str(caught.value)
+    assert f"the formula {text!r}: at position {position} found" in said
+    known, _, functions = said.partition(" or one of its functions ")
+    assert known.endswith(f"expected an operator of the primitive set in use ({operators})")
+    assert function in functions
+
+
+def test_what_the_primitive_set_has_is_read_and_what_it_lacks_is_not():
+    assert str(parse("f - y", FEW)) == "sub(f, y)"
+    with pytest.raises(InvalidInputError, match="a known name"):
+        parse("add(f, y)", FEW)
 
 
 def test_functions_of_ones_own_are_read_and_printed():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jaxloss.errors import InvalidInputError
 from jaxloss.symbols import Alphabet, Expression, PrimitiveSet, parse
 from jaxloss.symbols.genome import PAD
+from jaxloss.symbols.parser import MAX_LEVELS, MAX_NODES
 from jaxloss.symbols.variation import (
     VariationSettings,
     crossover,
@@ -258,7 +259,32 @@ def test_impossible_settings_are_refused(settings: dict, message: str):
         VariationSettings(**settings)
 
 
-def test_an_alphabet_too_small_for_the_first_trees_is_refused():
-    VariationSettings().check(Alphabet(capacity=33))
-    with pytest.raises(InvalidInputError, match="can need 33 nodes, but max_nodes is 32"):
-        VariationSettings().check(Alphabet(capacity=32))
+@pytest.mark.parametrize(
+    ("settings", "needed"),
+    [
+        (VariationSettings(), 33),
+        (VariationSettings(initial_height=(1, 2), mutation_height=(0, 4)), 31),
+        (VariationSettings(mutation_height=(0, 5)), 63),
+    ],
+)
+def test_genomes_too_small_for_the_trees_that_are_drawn_are_refused(
+    settings: VariationSettings, needed: int
+):
+    settings.check(Alphabet(capacity=needed))
+    message = f"can need {needed} nodes, but max_nodes is {needed - 1}"
+    with pytest.raises(InvalidInputError, match=message):
+        settings.check(Alphabet(capacity=needed - 1))
+
+
+@pytest.mark.parametrize(
+    ("settings", "nodes"),
+    [
+        ({"max_height": MAX_LEVELS}, MAX_NODES),
+        ({"max_height": MAX_LEVELS - 1}, MAX_NODES + 1),
+        ({"mutation_height": (0, 10**6)}, MAX_NODES),
+    ],
+)
+def test_trees_that_could_not_be_read_back_are_refused(settings: dict, nodes: int):
+    VariationSettings(max_height=MAX_LEVELS - 1).check_sizes(MAX_NODES)
+    with pytest.raises(InvalidInputError, match="could not be read back when saved"):
+        VariationSettings(**settings).check_sizes(nodes)

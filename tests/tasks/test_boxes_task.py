@@ -75,12 +75,28 @@ def test_own_boxes_make_a_task():
     np.testing.assert_allclose(task.predictions(outputs)[0], [24, 24, 40, 40])
 
 
+def beyond(x: float = 0.0, y: float = 0.0) -> np.ndarray:
+    """Boxes one of which is moved so that its centre is at the edge of the image, or beyond."""
+    boxes = np.tile([16.0, 24, 32, 32], (30, 1))
+    boxes[4] += [x, y, x, y]
+    return boxes
+
+
+def test_a_box_may_reach_out_of_the_image():
+    boxes = beyond(x=39)
+    task = supervised_task("own", np.ones((30, 2)), boxes, "boxes", model="linear")
+    found = np.concatenate([split.targets for split in (task.train, task.valid, task.test)])
+    assert found.max() == 71
+
+
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
         (np.ones((30, 3)), r"boxes need targets \[rows, 4\].* got shape \(30, 3\)"),
         (np.ones((30, 4)), "the box in data row 1 .* has no area"),
         (np.full((30, 4), np.nan), "targets: nan in data row 1"),
+        (beyond(x=40), "data row 5 .* has its centre outside of the image of 64x64 pixels; scale"),
+        (beyond(y=-30), "data row 5 .* has its centre outside"),
     ],
 )
 def test_targets_that_are_no_boxes_are_refused(targets, message):

@@ -8,13 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxloss.errors import InvalidInputError
 from jaxloss.learning.filters import RejectionSettings
 from jaxloss.learning.fitness import FitnessSettings, network_score
-from jaxloss.learning.inner import BaseOptimizerSettings
+from jaxloss.learning.inner import BaseOptimizerSettings, train
 from jaxloss.learning.local_search import LocalSearchSettings
+from jaxloss.losses import zoo
 from jaxloss.search import METHODS
 from jaxloss.search.evomal import EvoMALSettings
-from jaxloss.tasks import Task, TaskSettings, load_task
+from jaxloss.tasks import (
+    Metric,
+    SupervisedTask,
+    Task,
+    TaskSettings,
+    load_supervised_task,
+    load_task,
+    load_tasks,
+    retrieval_task,
+    saliency_task,
+    supervised_task,
+)
+from jaxloss.tasks.detection import Annotations, DetectionSettings, detection_task
 from jaxloss.tasks.registry import FAMILIES
 from jaxloss.tasks.task import Split
 
@@ -36,6 +50,20 @@ SEARCHED = [spec for spec in SPECS if spec != "diabetes" and "branch=class" not 
 other than that on its boxes but for the view."""
 
 EXAMPLES = 6
+
+
+ALIASES = {
+    "wine": "Softmax-Cross-Entropy",
+    "diabetes": "squared error",
+    "boxes": "GIoU",
+    "detection:scenes:count=60:branch=class": "Focal:gamma=2",
+    "detection:scenes:count=60:branch=box": "GIoU",
+    "pde:advection": "L2",
+    "retrieval:wine": "class-anchor-margin:margin=2",
+    "rl:tabular:horizon=2:episodes=20": "L2",
+    "saliency:scenes:count=30:side=16": "BCE",
+}
+"""The usual loss of each, by another of its names or with a default written out."""
 
 
 class Shown(NamedTuple):
@@ -71,8 +99,80 @@ def test_every_task_has_the_one_signature(shown: Shown):
     assert np.all(np.isfinite(values))
     variables = task.model.init(jax.random.key(1), part.inputs)
     assert np.isfinite(network_score(task, variables, task.valid))
-    assert task.task_loss_name
     assert task.metric.name
+
+
+OWN: dict[str, Any] = {
+    "metric": Metric("own", lambda predictions, _: jnp.mean(predictions), higher_is_better=True)
+}
+IMAGES = [np.random.default_rng(0).random((3, 8, 8, 3))] * 3
+MASKS = [np.ones((3, 8, 8))] * 3
+OBJECTS = [Annotations(np.zeros((3, 1), int), np.tile([0.0, 0, 4, 4], (3, 1, 1)))] * 3
+SMALL = DetectionSettings(side=8, stride=4)
+
+
+def rows_of_wine() -> SupervisedTask:
+    return load_supervised_task("wine", TaskSettings(model="linear"))
+
+
+MAKERS: dict[str, Callable[..., Task]] = {
+    "supervised": lambda **given: supervised_task(
+        "own", np.eye(20), np.arange(20), "regression", model="linear", **given
+    ),
+    "retrieval": lambda **given: retrieval_task(rows_of_wine(), model="linear", **given),
+    "saliency": lambda **given: saliency_task("own", IMAGES, MASKS, model="fcn:2", **given),
+    "detection": lambda **given: detection_task(
+        "own", IMAGES, OBJECTS, ("it",), settings=SMALL, model="detector:2", **given
+    ),
+}
+"""Every maker of tasks that can be given a metric."""
+
+
+@pytest.mark.parametrize("family", MAKERS)
+def test_a_metric_that_is_given_knows_its_own_direction(family: str):
+    assert MAKERS[family](**OWN).metric is OWN["metric"]
+    with pytest.raises(InvalidInputError, match="metric 'own' knows its own direction; give none"):
+        MAKERS[family](**OWN, direction="lower")
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_task_spells_its_usual_loss_one_way(spec: str):
+    usual, other = (
+        load_task(spec, TaskSettings(model=SPECS[spec], task_loss=text)).task_loss_name
+        for text in (None, ALIASES[spec])
+    )
+    assert other == usual == zoo.get(usual).name
+
+
+NARROWER = {"linear": "mlp:3", "detector:4": "detector:3", "fcn:2-3": "fcn:2", "mlp:4": "mlp:3"}
+"""Another network in the place of each."""
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_networks_of_every_task_share_its_data(spec: str):
+    texts = SPECS[spec], NARROWER[SPECS[spec]]
+    first, second = load_tasks(spec, TaskSettings(model=",".join(texts)))
+    alone = load_task(spec, TaskSettings(model=texts[1]))
+    for own, shared, other in zip(splits(first), splits(second), splits(alone), strict=True):
+        assert shared is own
+        np.testing.assert_array_equal(shared.inputs, other.inputs)
+        np.testing.assert_array_equal(shared.targets, other.targets)
+    part = Split(first.train.inputs[:EXAMPLES], first.train.targets[:EXAMPLES])
+    of_first, of_second, of_alone = (trained(task, part) for task in (first, second, alone))
+    assert [jnp.shape(leaf) for leaf in of_first] != [jnp.shape(leaf) for leaf in of_second]
+    for mine, expected in zip(of_second, of_alone, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+
+
+def splits(task: Task) -> tuple[Split, ...]:
+    return task.train, task.valid, task.test
+
+
+def trained(task: Task, part: Split) -> list[Any]:
+    """One step under the usual loss, with the network's companion and own targets."""
+    settings = BaseOptimizerSettings(learning_rate=0.1)
+    train_once = jax.jit(lambda key: train(key, task.model, settings, task.task_loss, part, 1)[0])
+    return jax.tree.leaves(train_once(jax.random.key(0)))
 
 
 def test_every_task_loss_has_finite_first_and_mixed_derivatives(shown: Shown):

@@ -65,6 +65,22 @@ def test_the_kind_is_guessed_from_the_target_and_can_be_overruled(tmp_path, targ
     assert file_data(path, "target", "classification").kind == "classification"
 
 
+def test_the_hidden_index_of_pandas_is_no_column(tmp_path):
+    hidden = {"__index_level_0__": range(ROWS), "__index_level_1__": range(ROWS)}
+    table = {**hidden, **columns(value=range(ROWS)), "index_level_0": range(ROWS)}
+    path = tmp_path / "data.parquet"
+    parquet.write_table(pa.table({name: list(values) for name, values in table.items()}), path)
+    assert file_data(path, "value").inputs.shape == (ROWS, 3)
+
+
+@pytest.mark.parametrize("labels", [np.arange(ROWS) % 2, np.array(["a", "b"] * (ROWS // 2))])
+def test_a_column_of_targets_is_as_good_as_a_vector(tmp_path, labels):
+    np.savez(tmp_path / "column.npz", x=np.ones((ROWS, 2)), y=labels[:, None])
+    raw = file_data(tmp_path / "column.npz", "y")
+    assert raw.kind == "classification"
+    np.testing.assert_array_equal(raw.targets, labels)
+
+
 def test_arrays_of_inputs_and_columns_from_npz(tmp_path):
     images = np.random.default_rng(0).random((ROWS, 4, 4))
     targets = np.arange(ROWS) % 2
@@ -155,6 +171,8 @@ def test_pickles_are_never_loaded(tmp_path):
         ({"a": np.ones(3), "b": np.ones(4), "y": np.ones(4)}, "columns differ in length"),
         ({"x": np.full((4, 2), np.nan), "y": np.ones(4)}, "nan in data row 1, column 1"),
         ({"a": np.array(["1", "b"]), "y": np.ones(2)}, "column 'a' has 'b'"),
+        ({"x": np.ones((4, 2)), "y": 3.0}, r"target 'y' needs .* got an array of shape \(\)"),
+        ({"x": np.ones((0, 2)), "y": np.ones(0)}, r"target 'y' needs .* of shape \(0,\)"),
     ],
 )
 def test_bad_arrays_are_refused(tmp_path, arrays, message):

@@ -14,7 +14,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings, predict, train
 from jaxloss.losses.views import same_shape_targets
 from jaxloss.tasks import Task, TaskSettings, load_task, load_tasks
 from jaxloss.tasks.pde import PDES, PDETask, Weights, grid_points
-from jaxloss.tasks.pde.draws import draw_rows, row_counts, terms_of
+from jaxloss.tasks.pde.draws import Outliers, draw_rows, row_counts, terms_of
 from jaxloss.tasks.pde.network import BOUNDARY, INITIAL, INTERIOR, SCORED
 from jaxloss.tasks.task import DistributedTask
 
@@ -136,6 +136,39 @@ def test_outliers_spoil_known_values_of_training_rows_only():
     assert 0.1 < np.mean(drawn[0] != drawn[1]) < 0.2
 
 
+def test_outliers_of_all_kinds_are_of_one_size():
+    """Burgers' boundary is 0 everywhere: its own deviation would leave it as it is."""
+    clean = task_of("burgers")
+    spoilt = load_task("pde:burgers", replace(SETTINGS, outliers=0.2))
+    changes = np.abs(np.asarray(spoilt.train.targets) - np.asarray(clean.train.targets))
+    kinds = np.asarray(clean.train.inputs[:, -2])
+    of_kind = [changes[kinds == kind] for kind in (BOUNDARY, INITIAL)]
+    for found in of_kind:
+        assert 0.15 < np.mean(found > 0) < 0.25
+    boundary, initial = (found[found > 0].mean() for found in of_kind)
+    np.testing.assert_allclose(boundary, initial, rtol=0.2)
+    # By hand: 10 E|N(0, 1)| of the deviation, where half are 0 and half are sines of deviation √½.
+    np.testing.assert_allclose(initial, 10 * np.sqrt(2 / np.pi) * 0.5, rtol=0.15)
+
+
+def test_the_size_of_outliers_does_not_depend_on_the_batch():
+    problem, parameter = PDES["burgers"], jnp.float32(0.1)
+    terms = terms_of(problem, Weights(interior=0.0))
+    keys = jax.random.split(jax.random.key(0), 400)
+
+    def mean_change(rows: int) -> float:
+        def changes(key: Any) -> Any:
+            clean, spoilt = (
+                draw_rows(key, problem, terms, parameter, rows, outliers).targets
+                for outliers in (None, Outliers(1.0, 1.0))
+            )
+            return jnp.mean(spoilt - clean)
+
+        return float(jnp.mean(jax.jit(jax.vmap(changes))(keys)))
+
+    np.testing.assert_allclose(mean_change(2), mean_change(40), rtol=0.1)
+
+
 def draw_batches(task: PDETask) -> np.ndarray:
     keys = jax.random.split(jax.random.key(1), 20)
     drawn = jax.jit(jax.vmap(lambda key: task.draw_batch(key, jnp.float32(0.2), 60).targets))
@@ -197,6 +230,7 @@ def test_specs_that_name_no_equation_are_refused(spec: str, message: str):
     [
         (TaskSettings(model="linear"), "trains a perceptron with tanh, .*got model 'linear'"),
         (TaskSettings(model="mlp:4-0"), "got model 'mlp:4-0'"),
+        (TaskSettings(model="mlp:²"), "got model 'mlp:²'"),
         (TaskSettings(label_noise=0.1), "draws its own points; label_noise is for data"),
         (TaskSettings(target="y"), "target is for data"),
         (TaskSettings(metric="error_rate"), "is not for regression"),

@@ -138,6 +138,37 @@ class Wrong(nn.Module):
         raise TypeError(f"no such thing as {inputs.shape}")
 
 
+class Noisy(nn.Module):
+    """Draws in training from a stream that it is not given."""
+
+    @nn.compact
+    def __call__(self, inputs, train: bool):
+        if train:
+            inputs = inputs + jax.random.normal(self.make_rng("noise"), inputs.shape)
+        return nn.Dense(3)(inputs)
+
+
+def begun(_key, inputs) -> dict[str, Any]:
+    return {"params": jnp.zeros((inputs.shape[1], 3)), "seen": jnp.zeros((), jnp.int32)}
+
+
+def trained_on(renewed: Any) -> Any:
+    """A network whose variables become ``renewed(seen)`` in training."""
+
+    def apply(variables, inputs, train, key):
+        del key
+        after = renewed(variables["seen"]) if train else variables
+        return inputs @ variables["params"], after
+
+    return begun, apply
+
+
+def twice_in_training(variables, inputs, train, key):
+    del key
+    outputs = inputs @ variables["params"]
+    return jnp.tile(outputs, (1, 2)) if train else outputs, variables
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -153,6 +184,19 @@ class Wrong(nn.Module):
         ({"model": "lenet5"}, "lenet5 needs images"),
         ({"model": MLP((), 2)}, r"outputs of shape \(2, 2\) for a batch of 2; expected \(2, 3\)"),
         ({"model": Wrong()}, r"'Wrong' does not take inputs of shape \(2, 4\) \(TypeError"),
+        ({"model": Noisy()}, r"'Noisy' does not take .* \(2, 4\) in training \(InvalidRngError"),
+        (
+            {"model": trained_on(lambda seen: {"seen": seen + 0.5})},
+            r"must renew .* \(\['seen'\]: int32\(\) becomes float32\(\)\)",
+        ),
+        ({"model": trained_on(lambda seen: {"seen": seen[None]})}, r"becomes int32\(1,\)"),
+        ({"model": trained_on(lambda _: {})}, "int32.* becomes nothing"),
+        ({"model": trained_on(lambda seen: {"seen": seen, "of": seen})}, "nothing becomes int32"),
+        ({"model": trained_on(lambda seen: {"seen": [seen]})}, r"\['seen'\]\[0\]: nothing becomes"),
+        (
+            {"model": (begun, twice_in_training)},
+            r"outputs of shape \(2, 6\) in training and of shape \(2, 3\) otherwise",
+        ),
         ({"test": (TABLE[:5, :2], CLASSES[:5])}, "test inputs of shape"),
         ({"test": (TABLE[:1], np.array([9]))}, r"classes that training lacks: \['9'\]"),
     ],
@@ -160,6 +204,11 @@ class Wrong(nn.Module):
 def test_what_does_not_fit_is_refused(settings, message):
     with pytest.raises(InvalidInputError, match=message):
         small(**settings)
+
+
+def test_parameters_need_not_be_handed_back_in_training():
+    task = small(model=trained_on(lambda seen: {"seen": seen + 1}))
+    assert task.train.inputs.shape == (36, 4)
 
 
 def test_bad_values_are_refused_by_place():

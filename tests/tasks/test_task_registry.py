@@ -125,7 +125,16 @@ def test_several_tasks_and_models_give_their_product_tasks_outside():
     ]
     alone = load_task("wine", TaskSettings(model="linear", split_seed=2))
     np.testing.assert_array_equal(tasks[1].train.inputs, alone.train.inputs)
+    assert tasks[0].train.inputs is tasks[1].train.inputs
     assert [task.name for task in load_tasks("wine")] == ["wine"]
+
+
+@pytest.mark.parametrize(("spec", "own"), [("saliency", "fcn"), ("detection", "detector")])
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_default_network_stands_for_that_of_the_family(spec: str, own: str, order: int):
+    texts = ["mlp:50-50", f"{own}:4"][::order]
+    tasks = load_tasks(f"{spec}:scenes:count=60:side=16", TaskSettings(model=",".join(texts)))
+    assert [task.model.name for task in tasks] == [own, f"{own}:4"][::order]
 
 
 def test_tasks_of_different_views_are_refused():
@@ -143,6 +152,11 @@ def test_tasks_of_different_views_are_refused():
         ("wine,,digits", "linear", "task 'wine,,digits': expected names joined by single commas"),
         ("wine", "linear,", "model 'linear,': expected names joined"),
         ("wine,wines", "linear", "unknown task 'wines'"),
+        ("wine", "linear,lenet5", "lenet5 needs images"),
+        ("pde:burgers", "mlp:4,linear", "trains a perceptron with tanh"),
+        ("rl:tabular", "linear,lenet5", "a network that is linear or mlp"),
+        ("saliency:scenes", "fcn:2,linear", "a logit for each pixel"),
+        ("detection:scenes", "detector:2,linear", "'linear' is no detector"),
     ],
 )
 def test_lists_with_a_wrong_name_are_refused(spec, model, message):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from jaxloss.losses.card.probe import Probe
+from jaxloss.losses.card.probe import BATCH, Probe
 from jaxloss.losses.card.study import Study
 
 THREE = np.array(
@@ -55,13 +55,17 @@ def by_class(
     probe: Probe, outputs: Float[np.ndarray, "points width"]
 ) -> Float[np.ndarray, "points classes"]:
     """Evaluates the loss for every class that may be the right one."""
-    points, width = outputs.shape
-    if width == 1:
-        labels, classes = np.tile([[0.0], [1.0]], (points, 1)), 2
-    else:
-        labels, classes = np.tile(np.arange(width), points), width
-    values = probe(np.repeat(outputs, classes, axis=0), labels).values
-    return values.reshape(points, classes)
+    width = outputs.shape[1]
+    classes = max(width, 2)
+    labels = np.arange(width) if width > 1 else np.array([[0.0], [1.0]])
+    # Of the gradients of all points, each of many classes for every class, memory would run out.
+    most = max(1, BATCH // classes)
+    parts = [outputs[start : start + most] for start in range(0, len(outputs), most)]
+    values = [
+        probe(np.repeat(part, classes, axis=0), np.concatenate([labels] * len(part))).values
+        for part in parts
+    ]
+    return np.concatenate(values).reshape(-1, classes)
 
 
 def is_invariant(study: Study) -> bool:

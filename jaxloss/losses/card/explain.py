@@ -56,7 +56,7 @@ class Explanation:
         relatives: the zoo's losses, those whose gradients are most alike first.
         curves: the loss along lines through the outputs.
         scores: whether the loss takes outputs as scores, of which no probabilities are made.
-        elements: likewise of one element of a classification loss.
+        elements: curves of one element of a classification loss.
         surface: the loss over one prediction and one target, where it is a sum of such.
         beliefs: what a model that minimises it says of class probabilities.
     """
@@ -120,6 +120,7 @@ def explain_entry(
     Raises:
         InvalidInputError: a parameter or ``classes`` is out of its range.
     """
+    _require_classes(classes)
     if has_subject(entry):
         return _explained(entry_subject(entry, parameters), classes, entry.name)
     bench = Bench(entry, parameters)
@@ -133,10 +134,7 @@ def explain_entry(
 
 
 def _explained(subject: Subject, classes: int, own: str | None) -> Explanation:
-    require(
-        2 <= classes <= MOST_CLASSES,
-        f"classes must be from 2 to {MOST_CLASSES}, got {classes}",
-    )
+    _require_classes(classes)
     looked = study(subject, classes)
     return Explanation(
         subject.view,
@@ -148,6 +146,13 @@ def _explained(subject: Subject, classes: int, own: str | None) -> Explanation:
         element_curves(looked),
         surface(looked),
         beliefs(looked),
+    )
+
+
+def _require_classes(classes: int) -> None:
+    require(
+        2 <= classes <= MOST_CLASSES,
+        f"classes must be from 2 to {MOST_CLASSES}, got {classes}",
     )
 
 

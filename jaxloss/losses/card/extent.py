@@ -35,7 +35,7 @@ def _bounded(study: Study) -> Finding:
     size = np.where(np.isnan(study.far.values), 0.0, np.abs(study.far.values))
     near = float(np.max(size[far <= 1e3 * (1 + 1e-9)]))
     most = float(np.max(size))
-    holds = most <= 1.01 * near + 1e-9
+    holds = bool(np.isfinite(most) and most <= 1.01 * near + 1e-9)
     return Finding(
         "bounded",
         "Do its values stay within bounds?",

@@ -167,6 +167,6 @@ def _lasting(where: Bool[np.ndarray, "lines places"]) -> Bool[np.ndarray, "lines
 
 
 def _wrong(study: Study) -> Bool[np.ndarray, "lines places"]:
-    """Says which predictions are clearly wrong: the loss is above its value at the target."""
+    """Says which predictions are clearly wrong: of another class, or off by `_WRONG` or more."""
     places = study.grid.places
     return places < 0 if study.subject.is_classifier else np.abs(places) >= _WRONG

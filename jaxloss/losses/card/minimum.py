@@ -3,9 +3,9 @@
 from typing import Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from jaxloss.losses.card.study import Study
+from jaxloss.losses.card.study import Study, measure
 
 _CANDIDATES = 4
 _ROUNDS = 5
@@ -65,11 +65,22 @@ def _zoomed(
         places = centres[..., None] + np.linspace(-half, half, _ZOOM)
         found = study.at(places.reshape(shape[0], -1)).values.reshape(places.shape)
         found = np.where(np.isnan(found), np.inf, found)
-        best = np.argmin(found, -1)[..., None]
+        best = _middle_of_lowest(found)[..., None]
         centres = np.take_along_axis(places, best, -1)[..., 0]
         least = np.take_along_axis(found, best, -1)[..., 0]
         half = 2 * half / (_ZOOM - 1)
     return centres, least
+
+
+def _middle_of_lowest(
+    values: Float[np.ndarray, "lines candidates places"],
+) -> Int[np.ndarray, "lines candidates"]:
+    """Finds the middle of the lowest places: rounding may make many alike around a minimum."""
+    first = np.argmin(values, -1)
+    last = values.shape[-1] - 1 - np.argmin(values[..., ::-1], -1)
+    middle = (first + last) // 2
+    there = np.take_along_axis(values, middle[..., None], -1)[..., 0]
+    return np.where(there == np.min(values, -1), middle, first)
 
 
 def _of_line(
@@ -104,7 +115,7 @@ def _in_the_limit(study: Study, line: int, value: float) -> Minimum | None:
     """Looks for less beyond the grid than on it."""
     beyond = _far_values(study, line)
     lowest = int(np.argmin(beyond))
-    if beyond[lowest] >= value - 1e-13 * study.scale[line]:
+    if beyond[lowest] >= value - 1e-13 * measure(study.scale[line], value):
         return None
     side = float(np.copysign(np.inf, study.far.places[line, lowest]))
     return Minimum("limit", side, side, float(beyond[lowest]))
@@ -113,7 +124,7 @@ def _in_the_limit(study: Study, line: int, value: float) -> Minimum | None:
 def _flat(study: Study, line: int, place: float, value: float) -> Minimum | None:
     """Looks for a stretch of the least value, which may go on beyond the grid."""
     places, values = study.grid.places[line], study.grid.values[line]
-    near = 1e-12 * study.scale[line]
+    near = 1e-12 * measure(study.scale[line], value)
     low, high = _stretch(np.abs(values - value) <= near, int(np.argmin(np.abs(places - place))))
     if high - low < 2:
         return None
@@ -136,14 +147,15 @@ def _points(
     least: Float[np.ndarray, " candidates"],
 ) -> Minimum:
     """Collects the candidates that are equally low."""
-    scale, value = float(study.scale[line]), float(np.min(least))
-    points = np.sort(points[least <= value + 1e-6 * scale])
+    value = float(np.min(least))
+    size = float(measure(study.scale[line], value))
+    points = np.sort(points[least <= value + 1e-6 * size])
     points = points[np.concatenate([[True], np.diff(points) > 2 * study.step])]
     points = np.round(points, _DIGITS)
     nearest = float(points[np.argmin(np.abs(points))])
     others = tuple(float(point) for point in points if point != nearest)
     # What is nearer to 0 than the search could see is 0.
-    value = value if abs(value) > 1e-9 * scale else 0.0
+    value = value if abs(value) > 1e-9 * size else 0.0
     return Minimum("point", nearest, nearest, value, others)
 
 
@@ -154,10 +166,11 @@ def _still_falls(stretch: Float[np.ndarray, "2"], far: float) -> bool:
 
 def _is_endless(fall: Float[np.ndarray, " distances"], value: float) -> bool:
     """Says whether a loss goes on falling at the last distances, by no less each time."""
+    if not np.all(np.isfinite(fall)):
+        return False
     drops = -np.diff(fall)
     return bool(
-        np.all(np.isfinite(fall))
-        and fall[-1] < value
+        fall[-1] < value
         and np.all(drops > 1e-9 * max(1.0, abs(fall[-1])))
         and drops[-1] >= 0.5 * drops[-2]
     )
@@ -171,7 +184,7 @@ def _edge(study: Study, line: int, index: int, side: int, value: float) -> float
     for _ in range(2):
         beyond = place + side * np.linspace(0.0, step, _ZOOM)
         found = study.at(np.tile(beyond, (len(study.lines.labels), 1))).values[line]
-        flat = np.abs(found - value) <= 1e-12 * study.scale[line]
+        flat = np.abs(found - value) <= 1e-12 * measure(study.scale[line], value)
         place, step = float(beyond[flat][-1]) if flat[0] else place, step / (_ZOOM - 1)
     return place
 

@@ -17,7 +17,7 @@ Loss = Callable[[Array, Array], Array]
 BRIEF = {"xla_backend_optimization_level": 0}
 """Compiler options of programs that run for milliseconds: optimising takes longer than it saves."""
 
-_BATCH = 4096
+BATCH = 4096
 """Examples that one call of a program evaluates; all calls have one shape, so that it compiles
 once."""
 
@@ -70,7 +70,7 @@ class Probe:
         targets: Num[np.ndarray, "examples ..."],
         double: bool = True,
     ) -> Sample:
-        """Evaluates the loss, `_BATCH` examples at a time.
+        """Evaluates the loss, `BATCH` examples at a time.
 
         Args:
             outputs: what a model puts out.
@@ -80,11 +80,11 @@ class Probe:
         kind = np.float64 if double else np.float32
         parts = list[tuple[np.ndarray, ...]]()
         with precise(double):
-            for start in range(0, len(outputs), _BATCH):
-                some = outputs[start : start + _BATCH].astype(kind)
-                goals = targets[start : start + _BATCH]
+            for start in range(0, len(outputs), BATCH):
+                some = outputs[start : start + BATCH].astype(kind)
+                goals = targets[start : start + BATCH]
                 goals = goals.astype(kind if goals.dtype.kind == "f" else np.int32)
-                spare = _BATCH - len(some)
+                spare = BATCH - len(some)
                 found = self._program(_filled(some, spare), _filled(goals, spare))
                 parts.append(tuple(np.asarray(part)[: len(some)] for part in found))
         values, gradients = (

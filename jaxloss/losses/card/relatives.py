@@ -56,7 +56,9 @@ def relatives(study: Study, own: str | None = None) -> tuple[Relative, ...]:
     """
     subject = study.subject
     view = "softmax" if subject.view == "logits" else subject.view
-    compared = zoo_gradients(view, 1 if subject.view == "sigmoid" else study.width)
+    # Losses that also take vectors tell more on those than on single outputs.
+    width = VECTOR_WIDTH if view == "identity" else study.width
+    compared = zoo_gradients(view, width)
     mine = study.probe(compared.outputs, compared.targets).gradients
     found = [
         Relative(name, distance)
@@ -84,7 +86,6 @@ def gradient_distance(
 def zoo_gradients(view: str, width: int) -> Compared:
     """Computes the gradients of all losses of the zoo for tasks of a view, in one program."""
     entries = [entry for entry in ZOO.values() if view in views_of(entry)]
-    width = VECTOR_WIDTH if view == "identity" else width
     outputs, targets = _sample(view, width)
 
     def all_gradients(outputs: Array, targets: Array) -> Array:

@@ -7,7 +7,7 @@ from jaxloss.losses.card.extent import extent_findings
 from jaxloss.losses.card.finding import Finding, written
 from jaxloss.losses.card.lines import Along, Lined, Lines
 from jaxloss.losses.card.minimum import Minimum
-from jaxloss.losses.card.study import Study
+from jaxloss.losses.card.study import Study, measure
 
 _STEPS = (1, 4, 16, 64)
 """Distances, in places of the grid, of the points whose middle is compared with them."""
@@ -114,7 +114,8 @@ def _monotone(study: Study, found: tuple[Minimum, ...]) -> Finding:
             way = values[outward]
             highest = np.maximum.accumulate(way) if len(way) else way
             drop = highest - way
-            drop = np.where(drop > 1e-9 * (study.scale[line] + np.abs(way)), drop, 0.0)
+            size = measure(study.scale[line], way) + np.abs(way)
+            drop = np.where(drop > _ROUNDING * size, drop, 0.0)
             if len(drop) and drop.max() / study.scale[line] > worst:
                 lower = int(np.argmax(drop))
                 upper = int(np.argmax(way[: lower + 1]))
@@ -180,7 +181,8 @@ def _equality(
     words: tuple[str, str],
     other_words: str,
 ) -> Finding:
-    gap = np.where(gap > 1e-9 * (study.scale[:, None] + np.abs(others)), gap, 0.0)
+    size = measure(study.scale[:, None], others) + np.abs(others)
+    gap = np.where(gap > _ROUNDING * size, gap, 0.0)
     line, place = np.unravel_index(np.argmax(gap), gap.shape)
     same = not np.any(gap)
     here = study.place_words(int(line), float(study.grid.places[line, place]))
@@ -201,7 +203,8 @@ def _classes_alike(study: Study) -> Finding:
     """Compares the first class with the last, on the lines where all others are alike."""
     values = study.grid.values[:2]
     gap = np.nan_to_num(np.abs(values[0] - values[1]), nan=0.0)
-    gap = np.where(gap > 1e-9 * (study.scale[0] + np.abs(values[0])), gap, 0.0)
+    size = measure(study.scale[0], values[0]) + np.abs(values[0])
+    gap = np.where(gap > _ROUNDING * size, gap, 0.0)
     place = int(np.argmax(gap))
     same = not np.any(gap)
     return Finding(

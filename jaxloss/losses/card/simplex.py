@@ -22,6 +22,11 @@ from jaxloss.losses.card.study import Study
 _TOLERANCE = 1e-7
 _NEAR = 5e-3
 """How far from the true probabilities a minimiser may lie; the grid is ten times as fine."""
+_FEWEST, _MOST = 40, 400
+"""At how many outputs the loss is summed over the labels: fewer where there are many labels, since
+each of them is one more evaluation of outputs that are as many (*assumed*)."""
+_SUMMANDS = 40_000
+"""How many evaluations that may take before outputs become fewer."""
 
 
 def simplex_findings(study: Study, own: Minimum) -> tuple[Finding, ...]:
@@ -126,13 +131,15 @@ def _smoothing(study: Study, own: Minimum) -> Finding:
 
 def _noise_tolerant(study: Study) -> Finding:
     classes = 2 if study.subject.view == "sigmoid" else study.width
-    outputs = drawn_outputs(400, study.width)
+    count = max(_FEWEST, min(_MOST, _SUMMANDS // classes))
+    outputs = drawn_outputs(count, study.width)
     values = by_class(study.probe, outputs)
     sums = np.sum(values, 1)
     known = sums[np.isfinite(sums)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (np.nan, np.nan)
-    holds = bool(len(known) and high - low <= 1e-7 * max(abs(high), 1e-9))
     spread = float(np.ptp(values[np.isfinite(values)])) if len(known) else np.nan
+    # The sum itself may be 0.
+    holds = bool(len(known) and high - low <= 1e-7 * max(abs(high), spread))
     share_of_one = (high - low) / spread if spread > 0 else 0.0
     return Finding(
         "noise_tolerant",
@@ -144,7 +151,7 @@ def _noise_tolerant(study: Study) -> Finding:
         else f"Summed over the labels that an example may have, it varies from {written(low)} to "
         f"{written(high)}, {written(100 * share_of_one, 3)} % of what it varies by for one label: "
         "labels flipped at random can move its minimum.",
-        f"the sum over all {classes} labels at outputs of 0 and 399 random ones",
+        f"the sum over all {classes} labels at outputs of 0 and {count - 1} random ones",
         holds=holds,
         numbers={"variation": 0.0 if holds else share_of_one},
     )

@@ -115,7 +115,7 @@ def _convex(bench: Bench) -> Finding:
 
 def _bounded(bench: Bench) -> Finding:
     near, far = (float(np.max(np.abs(bench(bench.scaled(scale)).values))) for scale in (1e3, 1e6))
-    holds = far <= 1.01 * near + 1e-9
+    holds = bool(np.isfinite(far) and far <= 1.01 * near + 1e-9)
     return Finding(
         "bounded",
         "Do its values stay within bounds?",

@@ -67,7 +67,7 @@ class Study:
 
     @property
     def scale(self) -> Float[np.ndarray, " lines"]:
-        """How much the loss varies on each line; what is far less is rounding."""
+        """How much the loss varies on each line, however far out; see `measure`."""
         finite = np.where(np.isfinite(self.grid.values), self.grid.values, np.nan)
         spread = np.array([np.ptp(row[~np.isnan(row)]) if _any(row) else 0.0 for row in finite])
         size = np.array([np.max(np.abs(row[~np.isnan(row)])) if _any(row) else 0 for row in finite])
@@ -103,6 +103,19 @@ class Study:
         others = 1 if self.subject.view == "sigmoid" else self.width - 1
         with np.errstate(over="ignore"):
             return float(1.0 / (1.0 + others * np.exp(-margin)))
+
+
+def measure(
+    scale: Float[np.ndarray, "..."], values: Float[np.ndarray, "..."] | float
+) -> Float[np.ndarray, "..."]:
+    """Finds what differences are held against where a loss has such values: far less is rounding.
+
+    Args:
+        scale: how much the loss varies on the same lines. Of a loss that is huge far out it says
+            nothing of what happens near the minimum.
+        values: the loss where one stands.
+    """
+    return np.minimum(scale, 1.0 + np.abs(values))
 
 
 def _any(row: Float[np.ndarray, " places"]) -> bool:

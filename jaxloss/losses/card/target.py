@@ -5,7 +5,7 @@ from jaxtyping import Float
 
 from jaxloss.losses.card.finding import Finding, written
 from jaxloss.losses.card.minimum import Minimum
-from jaxloss.losses.card.study import Study
+from jaxloss.losses.card.study import Study, measure
 from jaxloss.losses.card.whereabouts import class_words, prediction_words
 
 _REST = 1e-4
@@ -107,7 +107,7 @@ def _at_target(study: Study, found: tuple[Minimum, ...]) -> tuple[Finding, ...]:
     goal = _goal(study) or 0.0
     values = study.at(np.full((len(found), 1), goal)).values[:, 0]
     gaps = values - np.array([minimum.value for minimum in found])
-    fine = gaps <= 1e-9 * np.maximum(study.scale, 1e-3)
+    fine = gaps <= 1e-9 * np.maximum(measure(study.scale, values), 1e-3)
     words, counterexample = "No prediction was found that costs less than the target itself.", None
     if not np.all(fine):
         worst = int(np.nanargmax(np.where(fine, -np.inf, np.nan_to_num(gaps, nan=np.inf))))

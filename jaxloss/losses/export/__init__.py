@@ -14,10 +14,10 @@ from jaxloss.losses.export.to_json import to_json
 from jaxloss.losses.export.to_latex import entry_as_latex, to_latex
 from jaxloss.losses.export.to_optax import to_optax
 from jaxloss.losses.export.to_stablehlo import (
+    as_text,
     entry_as_stablehlo,
     entry_as_text,
     program_of,
-    text_of,
     to_stablehlo,
 )
 from jaxloss.losses.export.to_sympy import to_sympy
@@ -100,14 +100,15 @@ def export_code(loss: LearnedLoss, to: str = "optax") -> str:
             ``stablehlo``: the program of `export_program` as text, to be read only.
 
     Returns:
-        The text. Where it does not compute the loss exactly, it says so in comments.
+        The text. Where source for optax, torch or SymPy is not the loss exactly, it says so in
+        comments; the notes of `exported` say it for the others.
 
     Raises:
         InvalidInputError: there is no such target, or the loss cannot be written for it; says which
             targets work.
     """
     if to == "stablehlo":
-        return text_of(loss)
+        return str(as_text(loss).content)
     return str(exported(loss, to).content)
 
 
@@ -145,6 +146,7 @@ def _works(write: Callable[[], Export]) -> bool:
 __all__ = [
     "TARGETS",
     "Export",
+    "as_text",
     "entry_as_text",
     "export_code",
     "export_program",

@@ -160,6 +160,11 @@ def log_of_mixture(a, b, share):
 def smooth_leaky_relu(a):
     return {(1.0 - LEAK) / SMOOTHNESS!r} * softplus({SMOOTHNESS!r} * a) + {LEAK!r} * a
 """,
+    "one_hot_of_class": """\
+def one_hot_of_class(y):
+    # Of the largest label; all 0 where labels name no class.
+    return where((y != 0).any(-1)[..., None], one_hot_of_largest(y), 0.0)
+""",
     "lowest_wrong": """\
 def lowest_wrong(e, y):
     # The lowest energy of an answer that is not the right one.

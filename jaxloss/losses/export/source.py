@@ -25,6 +25,9 @@ _IMPORTS = {
 _PEOPLE: dict[Library, str] = {"jax": "JAX and optax", "torch": "PyTorch"}
 _INDENT = "    "
 _SCALED = "Learned on targets of mean 0 and standard deviation 1: scale yours alike."
+_SCALED_FAMILY = "tfds"
+"""The one family of tasks, ``FAMILY:NAME``, whose targets are standardised as those of tables are.
+"""
 
 
 def source_for(loss: LearnedLoss, library: Library) -> Export:
@@ -46,8 +49,9 @@ def source_for(loss: LearnedLoss, library: Library) -> Export:
 
 def _function(loss: LearnedLoss, lines: str, averages: bool) -> str:
     source = view_source(loss.view)
-    flat = "values.reshape(values.shape[0], -1)"
-    reduced = f"{flat}.mean(1)" if averages or source.averages else f"{flat}.sum(1)"
+    how = "mean" if averages or source.averages else "sum"
+    # One more axis, as PyTorch takes no axes for all; a shape of -1 would not do for 0 examples.
+    reduced = f"values[..., None].{how}(tuple(range(1, values.ndim + 1)))"
     returned = "values" if source.per_example else reduced
     docstring = [
         '"""Computes the loss of each example; train on the mean.',
@@ -105,9 +109,16 @@ def _comment(loss: LearnedLoss, library: Library, written: Body, notes: tuple[st
         meaning = view_source(loss.view).explained(written.averages)
         blocks += [f"Here {meaning}.", *words]
         blocks += [f"Origin: {origin}."] if origin else []
-        blocks += [_SCALED] if origin and loss.view == "identity" else []
+        blocks += [_SCALED] if origin and _is_scaled(loss) else []
     blocks += [f"differs: {note}" for note in notes]
     return "\n#\n".join(_commented(block) for block in blocks)
+
+
+def _is_scaled(loss: LearnedLoss) -> bool:
+    """Says whether a loss was learned on values that are standardised before training."""
+    tasks = dict(loss.origin).get("task", "").split(",")
+    families = {task.partition(":")[0].strip() for task in tasks if ":" in task}
+    return loss.view == "identity" and families <= {_SCALED_FAMILY}
 
 
 def _commented(text: str) -> str:

@@ -17,8 +17,8 @@ _CALL_WORTH_NAMING = 12
 """From so many characters on, a call that occurs twice is computed once (*assumed*)."""
 
 _LARGE = 2.0**15
-"""From here on whole numbers are written as floats: a library may hold neither them nor what they
-make together in its whole numbers."""
+"""From here on whole numbers are written as floats: a library may not hold them in its whole
+numbers."""
 
 _SUM, _PRODUCT, _ATOM = 1, 2, 3
 _BINDING = {"+": _SUM, "-": _SUM, "*": _PRODUCT}
@@ -149,12 +149,20 @@ def _negated(parts: Sequence[_Piece], key: str) -> _Piece:
 def _combined(operator: str, left: _Piece, right: _Piece, key: str) -> _Piece:
     binding = _BINDING[operator]
     is_number = left.is_number and right.is_number
+    if is_number:
+        # What they make together may be too large for a library's whole numbers.
+        left, right = _as_float(left), _as_float(right)
     if binding == _SUM and right.binding > _SUM and right.text.startswith("-"):
         # a + -b is a - b to the last bit.
         operator, right = _OPPOSITE[operator], right._replace(text=right.text[1:])
     first = f"({left.text})" if left.binding < binding else left.text
     second = f"({right.text})" if right.binding <= binding else right.text
     return _Piece(f"{first} {operator} {second}", binding, is_number, key)
+
+
+def _as_float(number: _Piece) -> _Piece:
+    is_whole = number.text.removeprefix("-").isdecimal()
+    return number._replace(text=f"{number.text}.0") if is_whole else number
 
 
 def _called(name: str, parts: Sequence[_Piece], key: str) -> _Piece:

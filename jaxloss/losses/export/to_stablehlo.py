@@ -39,8 +39,16 @@ _Shape = tuple[tuple[str, ...], Any]
 
 def to_stablehlo(loss: LearnedLoss) -> Export:
     """Compiles the loss, as `program_of` does."""
-    notes = (ONLINE,) if isinstance(loss.form, OnlineForm) else ()
-    return Export(program_of(loss), notes)
+    return Export(program_of(loss), _notes(loss))
+
+
+def as_text(loss: LearnedLoss) -> Export:
+    """Writes the program of `program_of` as MLIR that people can read; without derivatives."""
+    return Export(_readable(_of_loss(loss)), _notes(loss))
+
+
+def _notes(loss: LearnedLoss) -> tuple[str, ...]:
+    return (ONLINE,) if isinstance(loss.form, OnlineForm) else ()
 
 
 def program_of(loss: LearnedLoss) -> bytes:
@@ -52,11 +60,6 @@ def program_of(loss: LearnedLoss) -> bytes:
         What `jax.export.deserialize` reads.
     """
     return _serialized(_of_loss(loss))
-
-
-def text_of(loss: LearnedLoss) -> str:
-    """Writes the program of `program_of` as MLIR that people can read; without derivatives."""
-    return _readable(_of_loss(loss))
 
 
 def entry_as_stablehlo(entry: ZooLoss, parameters: Mapping[str, float]) -> Export:

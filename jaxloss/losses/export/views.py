@@ -54,7 +54,9 @@ class ViewSource(NamedTuple):
 
 
 _MISFIT = 'raise ValueError(f"targets {targets.shape}, outputs {outputs.shape}")'
-"""What jaxloss refuses too; ``reshape`` alone would mix the examples up."""
+"""What jaxloss refuses too; ``reshape`` alone would mix numbers up."""
+_MISPLACED = "targets.shape not in (outputs.shape, (*outputs.shape, 1))"
+"""Targets in another layout than the outputs, but for a last axis of one."""
 
 _SHAPED: dict[Library, str] = {
     "jax": "y = targets.reshape(outputs.shape).astype(outputs.dtype)",
@@ -68,14 +70,22 @@ def _shaped_if_not(misfit: str) -> dict[Library, str]:
     }
 
 
-_SAME_SHAPE = _shaped_if_not("targets.shape[:1] != outputs.shape[:1]")
-_OF_CLASSES = _shaped_if_not("""\
+_SAME_SHAPE = _shaped_if_not(f"""\
+(
+    {_MISPLACED}
+    and (*targets.shape, 1) != outputs.shape
+)""")
+_OF_CLASSES = _shaped_if_not(f"""\
 (
     outputs.ndim < 2
     or outputs.shape[-1] < 2
-    or len(targets) != len(outputs)
+    or {_MISPLACED}
 )""")
-_OF_BOXES = _shaped_if_not("outputs.shape != (len(targets), 4)")
+_OF_BOXES = _shaped_if_not(f"""\
+(
+    outputs.shape[1:] != (4,)
+    or {_MISPLACED}
+)""")
 _OF_MASKS = _shaped_if_not("outputs.ndim != 3 or targets.shape != outputs.shape")
 
 _ONE_HOT: dict[Library, str] = {

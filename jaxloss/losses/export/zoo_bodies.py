@@ -31,9 +31,9 @@ ARGUMENTS = {
     "score": Arguments(False, "s, y = outputs, 2.0 * y - 1.0"),
     "logit": Arguments(False, "x = outputs"),
     "logits": Arguments(False, "x = outputs"),
-    "logits_and_classes": Arguments(False, "x, y = outputs, one_hot_of_largest(y)"),
+    "logits_and_classes": Arguments(False, "x, y = outputs, one_hot_of_class(y)"),
     "log_probabilities": Arguments(False, "x = outputs"),
-    "log_probabilities_and_classes": Arguments(False, "x, y = outputs, one_hot_of_largest(y)"),
+    "log_probabilities_and_classes": Arguments(False, "x, y = outputs, one_hot_of_class(y)"),
     "energies": Arguments(False, "e = -outputs"),
     "boxes": Arguments(False, "boxes = decoded_boxes(outputs)"),
     "mask": Arguments(False, "x = outputs"),
@@ -77,8 +77,8 @@ values = size + log1p(exp(-2.0 * size)) - math.log(2.0)""",
 # Lengths do not matter, but their squares must not overflow or vanish.
 f, y = f / largest_size(f), y / largest_size(y)
 values = 1.0 - (unit(f) * unit(y)).sum(-1)""",
-    "multiclass_hinge": "values = amax(x + 1.0 - y, -1) - (y * x).sum(-1)",
-    "multiclass_perceptron": "values = amax(x, -1) - (y * x).sum(-1)",
+    "multiclass_hinge": "values = y.sum(-1) * amax(x + 1.0 - y, -1) - (y * x).sum(-1)",
+    "multiclass_perceptron": "values = y.sum(-1) * amax(x, -1) - (y * x).sum(-1)",
     "binary_cross_entropy": "values = -y * log_sigmoid(x) - (1.0 - y) * log_sigmoid(-x)",
     "cross_entropy": _CROSS_ENTROPY,
     "sparse_cross_entropy": _CROSS_ENTROPY,
@@ -195,7 +195,9 @@ def zoo_body(
     """
     if name not in BODIES or kind not in ARGUMENTS:
         return None
-    source, arguments = view_source(view), ARGUMENTS[kind]
+    # The outputs of a task of the softmax view are logits.
+    source = view_source("softmax" if view == "logits" else view)
+    arguments = ARGUMENTS[kind]
     numbers = {key: repr(float(value)) for key, value in parameters.items()}
     lines = [
         source.labels[library],

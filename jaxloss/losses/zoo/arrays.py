@@ -115,6 +115,15 @@ def safe_sqrt(values: Values) -> Values:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, values, 1.0)), 0.0)
 
 
+def inner_products(rows: Float[Array, "batch features"]) -> Float[Array, "batch batch"]:
+    """Computes the inner product of each row with each other.
+
+    In full precision on accelerators too: by default they may round factors to 8 or 11 bits, and
+    what is left of a difference of such products is noise.
+    """
+    return jnp.matmul(rows, rows.T, precision="highest")
+
+
 def largest_size(values: Float[Array, "..."], axis: Axis) -> Float[Array, "..."]:
     """Returns the largest absolute value over ``axis``, which stays with length 1, or 1 for zeros.
 

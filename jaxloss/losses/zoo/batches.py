@@ -10,17 +10,29 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jaxloss.losses.views import anchor_distances, one_hot_targets
-from jaxloss.losses.zoo.arrays import safe_sqrt
+from jaxloss.errors import require
+from jaxloss.losses.views import anchor_distances, one_hot_targets, require_anchors
+from jaxloss.losses.zoo.arrays import inner_products, safe_sqrt
 
 Outputs = Float[Array, "batch rows features"]
 Embeddings = Float[Array, "batch features"]
 
 
 def class_numbers(outputs: Outputs, targets: Num[Array, "batch ..."]) -> Int[Array, " batch"]:
-    """Returns class numbers or one-hot labels as class numbers."""
+    """Returns class numbers or one-hot labels as class numbers.
+
+    Raises:
+        InvalidInputError: the outputs are no embeddings beside anchors, or the targets do not fit.
+    """
+    require_anchors(outputs)
     if targets.ndim > 1:
-        return jnp.argmax(one_hot_targets(anchor_distances(outputs), targets), -1)
+        # One number for each class, whichever: their shape alone counts.
+        return jnp.argmax(one_hot_targets(outputs[:, 1:, 0], targets), -1)
+    require(
+        targets.shape == outputs.shape[:1],
+        f"embeddings of shape {outputs[:, 0].shape} and classes of shape {targets.shape}; "
+        "expected a class for each embedding",
+    )
     return targets.astype(jnp.int32)
 
 
@@ -49,8 +61,10 @@ def pairs(outputs: Outputs, targets: Array) -> tuple[Array, Array, Array]:
     first at its distance and the second at 0, which takes a quarter of the time of all features.
     """
     embeddings, classes = labelled(outputs, targets)
+    # Around their centre, which distances do not see, squares are small and little of them cancels.
+    embeddings = embeddings - jax.lax.stop_gradient(jnp.mean(embeddings, 0, keepdims=True))
     norms = jnp.sum(jnp.square(embeddings), -1)
-    squares = norms[:, None] + norms[None] - 2.0 * embeddings @ embeddings.T
+    squares = norms[:, None] + norms[None] - 2.0 * inner_products(embeddings)
     itself = jnp.eye(embeddings.shape[0], dtype=bool)
     apart = safe_sqrt(jnp.where(itself, 0.0, jnp.maximum(squares, 0.0)))[..., None]
     return apart, jnp.zeros_like(apart), _same(classes).astype(embeddings.dtype)
@@ -70,7 +84,7 @@ def hardest(outputs: Outputs, targets: Array) -> tuple[Embeddings, Embeddings, E
     positive, negative = _choices(classes)
     still = jax.lax.stop_gradient(embeddings)
     # |a - b|^2 without |a|^2, which is the same for all that a is compared with.
-    apart = jnp.sum(jnp.square(still), -1)[None] - 2.0 * still @ still.T
+    apart = jnp.sum(jnp.square(still), -1)[None] - 2.0 * inner_products(still)
     far = _place_of_largest(jnp.where(positive, apart, -jnp.inf))
     near = _place_of_largest(jnp.where(negative, -apart, -jnp.inf))
     return embeddings, embeddings[far], embeddings[near]

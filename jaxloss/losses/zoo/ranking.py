@@ -6,7 +6,16 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxloss.errors import require
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept, kept_pair, safe_sqrt
+from jaxloss.losses.zoo.arrays import (
+    Axis,
+    Values,
+    Where,
+    fitted,
+    inner_products,
+    kept,
+    kept_pair,
+    safe_sqrt,
+)
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Lists = Float[Array, "*lists items"]
@@ -121,7 +130,7 @@ def nt_xent(
     numbers = jnp.finfo(embeddings.dtype)
     norms = safe_sqrt(jnp.sum(jnp.square(embeddings), -1, keepdims=True))
     directions = embeddings / jnp.maximum(norms, float(numbers.eps))
-    similarities = directions @ directions.T / temperature
+    similarities = inner_products(directions) / temperature
     same = classes[:, None] == classes[None]
     pairs = same & ~jnp.eye(classes.shape[0], dtype=bool)
     # A finite lowest number: minus infinity would leave slopes that are no numbers.

@@ -92,10 +92,7 @@ def read(spec: str) -> tuple[ZooLoss, dict[str, float]]:
         except ValueError:
             value = None
         if not equals or value is None:
-            raise InvalidInputError(
-                f"cannot read {setting!r} in {spec!r}; parameters are written NAME=NUMBER, "
-                f"as in {entry.name}{_example(entry)}"
-            )
+            raise InvalidInputError(f"cannot read {setting!r} in {spec!r}; {_way_to_write(entry)}")
         parameter = parameter.strip()
         require(parameter not in given, f"{spec!r} gives {parameter!r} twice")
         given[parameter] = value
@@ -130,8 +127,11 @@ def spelled(entry: ZooLoss, given: Mapping[str, float]) -> str:
     return ":".join([entry.name, *(f"{key}={number(value)}" for key, value in changed.items())])
 
 
-def _example(entry: ZooLoss) -> str:
-    return "".join(f":{one.name}={one.default:g}" for one in entry.parameters)
+def _way_to_write(entry: ZooLoss) -> str:
+    if not entry.parameters:
+        return f"{entry.name} has no parameters"
+    example = "".join(f":{one.name}={one.default:g}" for one in entry.parameters)
+    return f"parameters are written NAME=NUMBER, as in {entry.name}{example}"
 
 
 def select(

@@ -1,173 +1,39 @@
 """Losses of the zoo as training losses: on a network's raw outputs, one value for each example."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxloss.errors import InvalidInputError, unknown_name
-from jaxloss.losses import cells
-from jaxloss.losses.views import (
-    decoded_boxes,
-    one_hot_targets,
-    same_shape_targets,
-    view_named,
-)
+from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.losses.views import view_named
 from jaxloss.losses.zoo import batches
-from jaxloss.losses.zoo.boxes import iou
+from jaxloss.losses.zoo.arguments import CLASSIFICATION, OWN_WAYS, WAYS
 from jaxloss.losses.zoo.entry import ZooLoss
 
-Arguments = Callable[[str, Array, Array], tuple[Array, ...]]
-
-
-def _seen(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return view_named(view).see(outputs, targets)
-
-
-def _labels(view: str, outputs: Array, targets: Array) -> Array:
-    fit = one_hot_targets if view == "softmax" else same_shape_targets
-    return fit(outputs, targets)
-
-
-def _scored(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return outputs, 2.0 * _labels(view, outputs, targets) - 1.0
-
-
-def _labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return outputs, _labels(view, outputs, targets)
-
-
-def _numbered(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return outputs, jnp.argmax(_labels(view, outputs, targets), -1)
-
-
-def _rows(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    predictions, labels = _seen(view, outputs, targets)
-    flat = (outputs.shape[0], -1)
-    return predictions.reshape(flat), labels.reshape(flat)
-
-
-def _log_labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return jax.nn.log_softmax(outputs), _labels(view, outputs, targets)
-
-
-def _log_numbered(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return jax.nn.log_softmax(outputs), _numbered(view, outputs, targets)[1]
-
-
-def _as_energies(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return -outputs, _labels(view, outputs, targets)
-
-
-def _as_boxes(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    del view
-    return decoded_boxes(outputs), same_shape_targets(outputs, targets)
-
-
-def _by_distance(arguments: Arguments) -> Arguments:
-    """Lets a loss of logits see minus the squared distances to class anchors."""
-
-    def of_anchors(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-        del view
-        return arguments("softmax", batches.class_scores(outputs), targets)
-
-    return of_anchors
-
-
-def _in_batch(arguments: Callable[[Array, Array], tuple[Array, ...]]) -> Arguments:
-    return lambda _view, outputs, targets: arguments(outputs, targets)
-
-
-def _in_cells(arguments: Arguments) -> Arguments:
-    """Lets a loss of logits see those of each cell."""
-
-    def of_cells(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-        del view
-        return arguments("softmax", *_seen("cell_classes", outputs, targets))
-
-    return of_cells
-
-
-def _detections(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    """Shows overlaps beside the labels; a cell without a box counts as a perfect overlap."""
-    overlaps = 1.0 - iou(*cells.cell_boxes(outputs, targets))
-    return *_seen(view, outputs, targets), overlaps
-
-
-def _cells_boxes(_view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    return cells.cell_boxes(outputs, targets)
-
-
-_CLASSIFICATION = ("sigmoid", "softmax")
-_ANCHORS = "anchors"
-
-_WAYS: dict[str, tuple[tuple[str, ...], Arguments]] = {
-    "real": (("identity", *_CLASSIFICATION), _seen),
-    "vectors": (("identity", *_CLASSIFICATION), _rows),
-    "probability": (_CLASSIFICATION, _seen),
-    "score": (_CLASSIFICATION, _scored),
-    "logit": (_CLASSIFICATION, _labelled),
-    "logits": (("softmax",), _labelled),
-    "logits_and_classes": (("softmax",), _numbered),
-    "log_probabilities": (("softmax",), _log_labelled),
-    "log_probabilities_and_classes": (("softmax",), _log_numbered),
-    "energies": (("softmax",), _as_energies),
-    "boxes": (("boxes",), _as_boxes),
-}
-"""For each kind of inputs: the views that it fits, and how outputs and targets become arguments."""
-
-_OWN_WAYS: dict[str, dict[str, Arguments]] = {
-    _ANCHORS: {
-        "logits": _by_distance(_labelled),
-        "logits_and_classes": _by_distance(_numbered),
-        "log_probabilities": _by_distance(_log_labelled),
-        "log_probabilities_and_classes": _by_distance(_log_numbered),
-        "energies": _by_distance(_as_energies),
-        "anchored": _in_batch(batches.anchored),
-        "labelled": _in_batch(batches.labelled),
-        "embedding_pair": _in_batch(batches.pairs),
-        "triplet": _in_batch(batches.hardest),
-    },
-    "cell_classes": {
-        "score": _in_cells(_scored),
-        "logit": _in_cells(_labelled),
-        "logits": _in_cells(_labelled),
-        "logits_and_classes": _in_cells(_numbered),
-        "log_probabilities": _in_cells(_log_labelled),
-        "log_probabilities_and_classes": _in_cells(_log_numbered),
-        "energies": _in_cells(_as_energies),
-        "detections": _detections,
-    },
-    "cell_boxes": {"boxes": _cells_boxes},
-    "masks": {
-        "mask": _labelled,
-        "logit": _labelled,
-        "score": _scored,
-        "real": _seen,
-        "probability": _seen,
-        "vectors": _rows,
-    },
-}
-"""The same for views with ways of their own: embeddings beside class anchors, the two branches of a
-detector, and the pixels of masks."""
-
-_VIEWS = ("identity", *_CLASSIFICATION, "boxes", *_OWN_WAYS)
+_VIEWS = ("identity", *CLASSIFICATION, "boxes", *OWN_WAYS)
 
 _REASONS = {
     "nonnegative": "it takes predictions of at least 0, and a network's outputs know no bounds",
     "nonnegative_vectors": "it takes predictions of at least 0, and a network's outputs know no "
     "bounds",
     "detections": "it takes the overlaps of boxes beside the labels",
-    "mask": "it takes a logit for each pixel of a mask; it fits tasks of view masks",
+    "mask": "it takes a logit for each pixel of a mask",
     "list": "it takes lists of items to rank",
 }
+"""What losses of a kind take that most tasks do not have."""
+
 _USES = {
     "ranking": "it compares scores or embeddings with each other, not with targets",
     "generative": "it belongs to a generative model, not to outputs and targets",
     "retrieval": "it takes embeddings and class anchors",
 }
+"""The same for the other kinds, by branch."""
+
+_NUMBERED = ("logits_and_classes", "log_probabilities_and_classes")
+_NO_DIRECTION = "it compares directions, and one output has none"
 
 
 @dataclass(frozen=True)
@@ -192,13 +58,20 @@ class ZooTaskLoss:
         """Computes one value for each example; the caller takes the mean.
 
         Raises:
-            InvalidInputError: at trace time, if the shapes do not fit the view.
+            InvalidInputError: at trace time, if the shapes do not fit the view or the loss.
         """
         kind = self.entry.kind
-        own = _OWN_WAYS.get(self.view)
-        way = own[kind] if own is not None else _WAYS[kind][1]
+        own = OWN_WAYS.get(self.view)
+        way = own[kind] if own is not None else WAYS[kind][1]
         arguments = way(self.view, outputs, targets)
-        values = self.entry.function(*arguments, **dict(self.parameters))
+        require(
+            self.entry.name != "cosine" or arguments[0].shape[-1] > 1,
+            _refusal(self.entry, self.view, _NO_DIRECTION),
+        )
+        function = functools.partial(self.entry.function, **dict(self.parameters))
+        if kind in _NUMBERED:
+            function = _free_without_class(function)
+        values = function(*arguments)
         if kind == "embedding_pair":
             return batches.mean_over_others(values)
         if kind == "triplet":
@@ -208,32 +81,55 @@ class ZooTaskLoss:
         return view_named(self.view).per_example(values, outputs, targets)
 
 
-def _unfit(entry: ZooLoss, view: str) -> str | None:
-    """Says why a loss cannot train on outputs and targets, if so."""
+def _free_without_class(function: Callable[..., Array]) -> Callable[..., Array]:
+    """Charges nothing where there is no class, as losses of one-hot labels, then all 0, do."""
+
+    def charged(scores: Array, classes: Array) -> Array:
+        known = (classes >= 0) & (classes < scores.shape[-1])
+        return jnp.where(known, function(scores, jnp.where(known, classes, 0)), 0.0)
+
+    return charged
+
+
+def _untrainable(entry: ZooLoss) -> str | None:
+    """Says why nothing at all can be trained with a loss, if so."""
     if "flat" in entry.properties:
         return "its gradient is 0, so that nothing can be learned from it; use it as a metric"
-    if "unbounded_below" in entry.properties and entry.kind in _WAYS:
+    if "unbounded_below" in entry.properties and entry.kind in WAYS:
         return "it has no minimum, so that training would never end"
-    if entry.kind in _OWN_WAYS.get(view, ()) and entry.branch != "generative":
-        return None
-    if entry.kind == "detections":
-        return f"{_REASONS[entry.kind]}; it fits tasks of view cell_classes"
-    if entry.kind in _OWN_WAYS[_ANCHORS] and entry.kind not in _WAYS:
-        return f"{_USES[entry.branch]}; it fits tasks of view {_ANCHORS}"
-    if entry.kind not in _WAYS:
-        return _REASONS.get(entry.kind) or _USES[entry.branch]
-    if entry.branch == "generative" and view != "identity":
-        return _USES["generative"]
-    if view not in _WAYS[entry.kind][0]:
-        return f"it fits tasks of view {' or '.join(_WAYS[entry.kind][0])}"
-    if entry.name == "cosine" and view == "sigmoid":
-        return "it compares directions, and one output has none"
     return None
+
+
+def _fits(entry: ZooLoss, view: str) -> bool:
+    """Says whether what tasks of a view show is what the loss takes."""
+    usual = WAYS[entry.kind][0] if entry.kind in WAYS else ()
+    if entry.branch == "generative":
+        return view == "identity" and view in usual
+    if entry.kind in OWN_WAYS.get(view, ()):
+        return True
+    return view in usual and (entry.name, view) != ("cosine", "sigmoid")
 
 
 def views_of(entry: ZooLoss) -> tuple[str, ...]:
     """Names the views of the tasks that a loss can train on; none if it fits no such task."""
-    return tuple(view for view in _VIEWS if _unfit(entry, view) is None)
+    if _untrainable(entry) is not None:
+        return ()
+    return tuple(view for view in _VIEWS if _fits(entry, view))
+
+
+def _unfit(entry: ZooLoss, view: str) -> str:
+    """Says why a loss does not fit tasks of a view, and which ones it does fit."""
+    views = views_of(entry)
+    reasons = [f"it fits tasks of view {' or '.join(views)}"] if views else []
+    if (entry.name, view) == ("cosine", "sigmoid"):
+        reasons.insert(0, _NO_DIRECTION)
+    elif entry.kind not in WAYS:
+        reasons.insert(0, _REASONS.get(entry.kind) or _USES[entry.branch])
+    return "; ".join(reasons)
+
+
+def _refusal(entry: ZooLoss, view: str, reason: str) -> str:
+    return f"{entry.name} cannot train a task of view {view}: {reason}"
 
 
 def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
@@ -263,7 +159,7 @@ def as_task_loss(entry: ZooLoss, view: str, **parameters: float) -> ZooTaskLoss:
     """
     if view not in _VIEWS:
         raise unknown_name("view", view, _VIEWS)
-    reason = _unfit(entry, view)
+    reason = _untrainable(entry) or (None if _fits(entry, view) else _unfit(entry, view))
     if reason is not None:
-        raise InvalidInputError(f"{entry.name} cannot train a task of view {view}: {reason}")
+        raise InvalidInputError(_refusal(entry, view, reason))
     return ZooTaskLoss(entry, view, tuple(entry.values(parameters).items()))

@@ -77,7 +77,7 @@ KEPT = {
     ("mask_iou", "smooth"): "it is there for empty masks, and small beside others",
     ("psg", "entropy"): "it says what the base is; a factor of both weights is a learning rate",
     ("psg", "overlap"): "it says what the base is; a factor of both weights is a learning rate",
-    ("cam", "radius"): "anchors that are far enough apart are longer than it anyway",
+    ("cam", "radius"): "anchors start longer than it for margins from 0.71 on",
 }
 """Parameters of training losses that keep their defaults, and why."""
 

@@ -50,7 +50,7 @@ def standings(settings: GridSettings, arena: Arena, cells: Sequence[FinishedCell
             rows = _rows(arena, judging, problems)
             standing = stand([problem.judged for problem in problems], rows, observed)
             many = len(kinds) > 1
-            file = f"{judging.name}-{kind}" if many else judging.name
+            file = _of_kind(judging.name, kind) if many else judging.name
             title = f"{kind}: {judging.title}" if many else judging.title
             found.append(Named(file, title[0].upper() + title[1:], standing))
         methods = [row for row in arena.rows if row.learned]
@@ -59,6 +59,11 @@ def standings(settings: GridSettings, arena: Arena, cells: Sequence[FinishedCell
             title = f"Learned losses on all problems: {judging.title}"
             found.append(Named(f"{judging.name}-all", title, standing))
     return found
+
+
+def _of_kind(name: str, kind: str) -> str:
+    """Names files of one kind of problems; Markdown's links end at a space."""
+    return f"{name}-{kind}".replace(" ", "-")
 
 
 def _judgings(settings: GridSettings, arena: Arena) -> list[_Judging]:
@@ -149,6 +154,6 @@ def transfer_standings(
         kind = problems[0].kind
         several = len([1 for others in views.values() if len(others) > 1]) > 1
         title = "Losses trained on other problems than they were learned on"
-        name, title = (f"transfer-{kind}", f"{title}: {kind}") if several else ("transfer", title)
-        found.append(Named(name, title, standing))
+        name = _of_kind("transfer", kind) if several else "transfer"
+        found.append(Named(name, f"{title}: {kind}" if several else title, standing))
     return found

@@ -154,8 +154,10 @@ def captions(standing: Standing) -> tuple[str, ...]:
     missing = any(entry.missing for entry in entries.values())
     if missing:
         said.append("–: no value; such rows rank last on the problem.")
-    if any(0 < len(entry.values) < standing.seeds for entry in entries.values()):
-        said.append("Entries with fewer seeds than the others are not finished.")
+    short = [entry for entry in entries.values() if 0 < len(entry.values) < standing.seeds]
+    if short:
+        unless = ", unless a note says otherwise" if any(one.notes for one in short) else ""
+        said.append(f"Entries with fewer seeds than the others are not finished{unless}.")
     if any(row.home for row in standing.rows):
         said.append("In brackets: the problem that the loss was learned on.")
     return (*said, *_notes(standing))

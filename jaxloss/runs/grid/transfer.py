@@ -14,9 +14,15 @@ from jaxloss.runs.grid.ranking import (
 USUAL = "usual loss"
 """The row that stands for each problem's usual loss, whichever that is."""
 
+NOTHING_MOVED = "nothing was learned there at some seeds"
+"""The note of a seed without a loss to move."""
+
 
 class Transferred(NamedTuple):
-    """What a loss reached that ``method`` had learned on ``source``, trained on ``target``."""
+    """What a loss reached that ``method`` had learned on ``source``, trained on ``target``.
+
+    Without a loss there are no values, and the note says why.
+    """
 
     method: str
     source: str

@@ -12,13 +12,13 @@ from jaxloss.learning.trials import trial_runner
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
 from jaxloss.runs.grid.arena import Arena, LoadedProblem
-from jaxloss.runs.grid.cells import REVISION, Cell, CellResult, Identity, identity_digest
+from jaxloss.runs.grid.cells import REVISION, Cell, CellResult, Identity, search_digest
 from jaxloss.runs.grid.evaluating import evaluated, values
 from jaxloss.runs.grid.learning import NOTHING_LEARNED
 from jaxloss.runs.grid.progress import activity, result_text, say_line
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.grid.store import find_cells, write_cell
-from jaxloss.runs.grid.transfer import Transferred
+from jaxloss.runs.grid.transfer import NOTHING_MOVED, Transferred
 from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import task_stem
 from jaxloss.runs.words import duration, plural
@@ -58,7 +58,8 @@ def _identity(
     return {
         "revision": REVISION,
         "row": f"{cell.row.name}-from-{task_stem(cell.problem.task)}",
-        "source": identity_digest(source),
+        # How the loss was judged at home has no part in what it reaches elsewhere.
+        "source": search_digest(source),
         "task": target.spec.task,
         "problem": dataclasses.asdict(target.spec.settings),
         "seed": cell.seed,
@@ -100,7 +101,19 @@ def transfers(
         reached.append(
             Transferred(move.source.row.name, source, target, move.source.seed, result.test)
         )
-    return reached
+    return reached + _gaps(done, reached)
+
+
+def _gaps(done: dict[Cell, CellResult], reached: list[Transferred]) -> list[Transferred]:
+    """Says why seeds are missing that had nothing to move, where other seeds had something."""
+    places = dict.fromkeys((one.method, one.source, one.target) for one in reached)
+    return [
+        Transferred(method, source, target, cell.seed, (), NOTHING_MOVED)
+        for cell, result in done.items()
+        if result.note == NOTHING_LEARNED
+        for method, source, target in places
+        if (cell.row.name, cell.problem.name) == (method, source)
+    ]
 
 
 def _trained(settings: GridSettings, move: Move, place: str, console: Console) -> CellResult:

@@ -92,7 +92,12 @@ def spent(arena: Arena, cells: Sequence[FinishedCell]) -> list[Block]:
         steps = [f"{mean:,.0f}" for mean in means[:2]]
         rows.append((row.name, str(len(results)), *steps, duration(means[2])))
     header = ("loss", "cells", "training steps of the search", "of the tuning", "time")
+    text = (
+        "Where a cell took over a search from an earlier one that was judged otherwise, the steps "
+        "of that search count, but its time does not."
+    )
     blocks: list[Block] = [Heading("What a cell took, on average"), Table(header, tuple(rows))]
+    blocks += [Paragraph(text)] if any(row.learned for row in arena.rows) else []
     reasons = {
         place: one.reason for place, one in arena.contenders.items() if isinstance(one, Unfit)
     }

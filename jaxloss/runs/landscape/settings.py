@@ -1,6 +1,7 @@
 """What a drawing of loss landscapes is asked for, and where it goes."""
 
 import dataclasses
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -60,7 +61,7 @@ def usual_for(loss: str, task: str | None) -> LearnedOn:
     Raises:
         InvalidInputError: a saved loss cannot be read.
     """
-    if not (loss.endswith(".json") or Path(loss).is_file()):
+    if not (loss.endswith(".json") or os.path.isfile(loss)):
         plain = LandscapeRunSettings(loss)
         return LearnedOn(None, plain.problem, plain.optimizer, plain.steps)
     known = learned_on(loss)

@@ -51,9 +51,7 @@ def side_table(found: Landscapes) -> Table:
         "top Hessian eigenvalue of its loss": lambda side: eigenvalue_text(side.curvature),
         f"top Hessian eigenvalue of {usual}": lambda side: eigenvalue_text(side.usual_curvature),
         f"sharpness: training undone at {half:g}": lambda side: percent(side.undone),
-        f"{metric} worse at {half:g} by": lambda side: mean_and_deviation(
-            *_moments(side.worsening)
-        ),
+        f"{metric} worse at {half:g} by": worsening,
     }
     header = ("trained under", *(cut(side.name, NAME_LENGTH) for side in found.sides))
     return Table(header, tuple((name, *map(write, found.sides)) for name, write in rows.items()))

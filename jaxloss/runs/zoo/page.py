@@ -12,6 +12,7 @@ from rich.text import Text
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses import zoo, zoo_form
 from jaxloss.losses.zoo import ZooLoss
+from jaxloss.losses.zoo.writing import number
 from jaxloss.runs.zoo.chart import chart
 from jaxloss.runs.zoo.curves import Curve
 from jaxloss.search.cse_proposals import ProposalSettings
@@ -69,8 +70,8 @@ def show_page(
     say(f"{names}branch: {entry.branch}")
     for heading, lines in _sections(entry, parameters):
         say("")
-        for number, line in enumerate(lines):
-            start = Text(f"{heading if number == 0 else '':<{_MARGIN}}", style="bold")
+        for place, line in enumerate(lines):
+            start = Text(f"{heading if place == 0 else '':<{_MARGIN}}", style="bold")
             say(start + Text(line))
     for line in _drawings(entry, curves):
         say(line)
@@ -162,10 +163,10 @@ def _properties(entry: ZooLoss) -> Iterator[str]:
 
 def _python(entry: ZooLoss, parameters: Mapping[str, float]) -> Iterator[str]:
     arguments = ", ".join(_keywords(entry)[: len(entry.inputs.arguments)])
-    given = ", ".join(f"{key}={value:g}" for key, value in parameters.items())
+    given = _settings(parameters)
     call = f"{arguments}, {given}" if given else arguments
     yield f"jaxloss.zoo.{getattr(entry.function, '__name__', entry.name)}({call})"
-    bound = ", ".join(f"{key}={value:g}" for key, value in entry.values(parameters).items())
+    bound = _settings(entry.values(parameters))
     own = f"bind({bound})" if bound else "function"
     yield f'jaxloss.zoo.get("{entry.name}").{own}({arguments})'
     if views := zoo.views_of(entry):
@@ -176,6 +177,10 @@ def _python(entry: ZooLoss, parameters: Mapping[str, float]) -> Iterator[str]:
         )
     if entry.optax:
         yield f"in optax: optax.losses.{entry.optax}"
+
+
+def _settings(parameters: Mapping[str, float]) -> str:
+    return ", ".join(f"{key}={number(value)}" for key, value in parameters.items())
 
 
 def _commands(entry: ZooLoss, parameters: Mapping[str, float]) -> Iterator[str]:

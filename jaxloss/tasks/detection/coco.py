@@ -16,6 +16,10 @@ from jaxloss.tasks.detection.cells import Annotations
 
 _SETS = ("train2017", "val2017")
 
+SLACK = 0.5
+"""Pixels that a box may reach beyond the edge of its image, where it is cut off (*assumed*): boxes
+that were rounded, or are sums of rounded numbers, do so by less."""
+
 
 class LabelledImages(NamedTuple):
     """Images of one size, and the objects in them.
@@ -46,11 +50,12 @@ class CocoFolder(NamedTuple):
 def read_coco(path: str | Path, side: int) -> CocoFolder:
     """Reads a folder and brings all images to squares of one side; boxes are scaled alike.
 
-    Crowds (``iscrowd``) are left out.
+    Crowds (``iscrowd``) are left out, and so are boxes without width or height: COCO's own
+    ``train2017`` has two (https://github.com/cocodataset/cocoapi/issues/355).
 
     Raises:
         InvalidInputError: there is no such folder or layout, a file is missing or broken, or a box
-            lies outside of its image or has no area; says which.
+            reaches out of its image by more than half a pixel; says which.
     """
     folder = Path(path)
     require(folder.is_dir(), f"detection:{path}: there is no such folder")
@@ -107,7 +112,8 @@ def _labelled(
             require(image in names, f"{file}: annotation {one['id']} is of an unknown image")
             require(category in ids, f"{file}: annotation {one['id']} is of an unknown category")
             require(len(box) == 4, f"{file}: annotation {one['id']} has no x, y, width, height")
-            found[image].append((ids.index(category), box))
+            if 0 not in box[2:]:
+                found[image].append((ids.index(category), box))
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InvalidInputError):
             raise
@@ -123,20 +129,26 @@ def _labelled(
     boxes = np.zeros((len(names), most, 4), np.float32)
     images: list[np.ndarray] = []
     for place, (image, name) in enumerate(names.items()):
-        pixels, (width, height) = _resized(folder / name, side)
+        pixels, size = _resized(folder / name, side)
         images.append(pixels)
         for number, (category, box) in enumerate(found[image]):
-            x, y, wide, high = box
-            corners = np.array([x, y, x + wide, y + high])
             where = f"{file}: the box {box} (x, y, width, height) of image {name!r}"
-            require(wide > 0 and high > 0, f"{where} has no area")
-            require(
-                min(x, y) >= 0 and x + wide <= width and y + high <= height,
-                f"{where} lies outside of the image of {width}x{height} pixels",
-            )
             classes[place, number] = category
-            boxes[place, number] = corners * side / np.array([width, height, width, height])
+            boxes[place, number] = _corners(where, box, size) * side / np.array([*size, *size])
     return LabelledImages(np.stack(images), Annotations(classes, boxes))
+
+
+def _corners(where: str, box: list[float], size: tuple[int, int]) -> Float[np.ndarray, "4"]:
+    """Gives ``x1, y1, x2, y2`` of a box, cut off at the edges of its image."""
+    (x, y, wide, high), (width, height) = box, size
+    require(wide > 0 and high > 0, f"{where} must have a width and a height above 0")
+    corners = np.array([x, y, x + wide, y + high])
+    kept = np.clip(corners, 0, [width, height, width, height])
+    require(
+        bool(np.all(np.abs(corners - kept) <= SLACK) and np.all(kept[2:] > kept[:2])),
+        f"{where} lies outside of the image of {width}x{height} pixels",
+    )
+    return kept
 
 
 def _resized(file: Path, side: int) -> tuple[Float[np.ndarray, "side side 3"], tuple[int, int]]:

@@ -12,9 +12,10 @@ from jaxloss.tasks.options import (
     SCENES,
     read_options,
     require_scenes_or_folder,
+    require_side,
     require_usual,
 )
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.registry import OWN_NETWORKS, TaskSettings
 from jaxloss.tasks.scenes import SILHOUETTES, SceneSettings, compose_splits
 from jaxloss.tasks.splitting import split_rows
 
@@ -24,6 +25,10 @@ COUNT = 160
 RADII = (0.18, 0.34)
 """Smallest and largest circle around an object, in sides of the image (*assumed*): larger than in
 scenes by default, so that a few pixels show the outline, which tells the classes apart."""
+
+SCENE_SIDES = (9, 96)
+"""Smallest and largest side of scenes in pixels: their smallest circle has a radius of 1.5 pixels
+at least (`jaxloss.tasks.scenes.SceneSettings`)."""
 
 TINT = (0.6, 0.95)
 """How much of an object's texture is one colour (*assumed*): it stands out more, for a network of a
@@ -60,7 +65,7 @@ def load_detection(text: str, settings: TaskSettings) -> DetectionTask:
         [part.annotations for part in parts],
         classes,
         settings=own,
-        model="detector" if settings.model == TaskSettings().model else settings.model,
+        model=settings.network(OWN_NETWORKS["detection"]),
         metric=settings.metric,
         direction=settings.metric_direction,
         task_loss=settings.task_loss,
@@ -76,6 +81,7 @@ def _read(text: str) -> tuple[str, int, dict[str, Any]]:
 
 
 def _composed(side: int, count: int, settings: TaskSettings) -> list[LabelledImages]:
+    require_side(side, SCENE_SIDES)
     looks = SceneSettings(side=side, radii=RADII, tint=TINT)
     return [
         LabelledImages(scenes.images, Annotations(scenes.classes, scenes.boxes))

@@ -5,7 +5,7 @@ the other, of the zoo, goes along with it whatever it is: the companion of the n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import jax
@@ -13,20 +13,25 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.errors import require, unknown_name
 from jaxloss.losses import zoo
 from jaxloss.losses.cells import side_distances
 from jaxloss.losses.views import View, view_named
-from jaxloss.models.adapters import adapt, from_linen
-from jaxloss.models.detector import WIDTH, Detector
 from jaxloss.models.model import Model
-from jaxloss.models.registry import create_model
 from jaxloss.tasks.detection.cells import Annotations, as_targets, cell_centres
 from jaxloss.tasks.detection.coco_scores import on_host
+from jaxloss.tasks.detection.network import fitting_detector
 from jaxloss.tasks.detection.scores import SCORES
-from jaxloss.tasks.metrics import Direction, Metric, guarded, metric_named
+from jaxloss.tasks.metrics import (
+    METRIC_NAMES,
+    Direction,
+    Metric,
+    guarded,
+    metric_named,
+    require_undirected,
+)
+from jaxloss.tasks.options import usual_loss
 from jaxloss.tasks.preparation import standardised
-from jaxloss.tasks.supervised import output_shape
 from jaxloss.tasks.task import Split
 
 Branch = Literal["box", "class"]
@@ -85,7 +90,7 @@ class DetectionSettings:
 
 @dataclass(frozen=True, eq=False)
 class DetectionTask:
-    """A task of images with boxes and classes; fulfils `jaxloss.tasks.task.Task`.
+    """A task of images with boxes and classes; fulfils `jaxloss.tasks.task.ReusableTask`.
 
     Attributes:
         name: how reports call the task.
@@ -96,7 +101,7 @@ class DetectionTask:
         test: is seen by the final comparison only.
         view: ``cell_boxes`` or ``cell_classes``.
         metric: COCO's average precision.
-        task_loss_name: the usual loss of the learned branch.
+        task_loss_name: the usual loss of the learned branch, as `jaxloss.zoo.spelled` writes.
         class_names: the classes in the order of their numbers.
         settings: side, stride and branch.
     """
@@ -111,6 +116,15 @@ class DetectionTask:
     task_loss_name: str
     class_names: tuple[str, ...]
     settings: DetectionSettings
+
+    def with_model(self, model: Any) -> "DetectionTask":
+        """Gives the data to another network; see `detection_task` for what it can be.
+
+        Raises:
+            InvalidInputError: the network does not fit the data.
+        """
+        network = _network(model, self.train, len(self.class_names), self.settings)
+        return replace(self, model=network)
 
     def task_loss(
         self, outputs: Float[Array, "batch cells numbers"], targets: Num[Array, "batch rows 5"]
@@ -181,37 +195,38 @@ def detection_task(
         Split(jnp.asarray(own), jnp.asarray(targets.astype(precision)))
         for own, targets in zip(standardised(*images), rows, strict=True)
     )
-    outputs = len(class_names) + 5
-    network = _network(model, outputs, settings)
-    _require_cells(network, train, (side // stride) ** 2, outputs)
     view = VIEW_OF[settings.branch]
-    loss = zoo.read_task_loss(task_loss or settings.loss_of(settings.branch), view)
     return DetectionTask(
         name,
-        network._replace(companion=settings.companion),
+        _network(model, train, len(class_names), settings),
         train,
         valid,
         test,
         view_named(view),
-        metric if isinstance(metric, Metric) else detection_metric(metric or METRIC, direction),
-        zoo.spelled(loss.entry, dict(loss.parameters)),
+        detection_metric(metric or METRIC, direction),
+        usual_loss(task_loss or settings.loss_of(settings.branch), view),
         tuple(class_names),
         settings,
     )
 
 
-def detection_metric(spec: str, direction: Direction | None = None) -> Metric:
-    """Finds a score of detections by name, or a person's own function.
+def detection_metric(spec: str | Metric, direction: Direction | None = None) -> Metric:
+    """Finds a score of detections by name, or a person's own function; takes a metric as it is.
 
     Raises:
-        InvalidInputError: there is no such score, or a direction is given for a built-in one.
+        InvalidInputError: there is no such score, or a direction is given for a metric that knows
+            its own.
     """
+    if isinstance(spec, Metric):
+        require_undirected(spec.name, direction)
+        return spec
     name, colon, end = spec.partition(":")
     if name not in SCORES:
-        if not colon:
+        of_others = any(name in names for names in METRIC_NAMES.values())
+        if not colon or of_others:
             raise unknown_name("metric of detection", spec, (*SCORES, "module:function"))
         return metric_named(spec, "regression", direction)
-    require(direction is None, f"metric {name!r} knows its own direction; give none")
+    require_undirected(name, direction)
     require(
         not colon or end == HOST,
         f"metric {spec!r}: expected {name!r} or '{name}:{HOST}'",
@@ -254,29 +269,6 @@ def _require_examples(split: str, objects: Annotations, names: Sequence[str]) ->
         )
 
 
-def _network(model: Any, outputs: int, settings: DetectionSettings) -> Model:
-    if not isinstance(model, str):
-        return adapt(model, getattr(model, "__name__", type(model).__name__))
-    family, colon, width = model.partition(":")
-    if family != "detector":
-        if not colon or family in ("mlp", "linear"):
-            raise InvalidInputError(
-                f"model {model!r} is no detector; expected detector, detector:WIDTH or "
-                "module:factory"
-            )
-        return create_model(model, outputs)
-    require(
-        not colon or (width.isascii() and width.isdigit() and int(width) > 0),
-        f"model {model!r}: the width must be a positive whole number, as in 'detector:{WIDTH}'",
-    )
-    channels = int(width) if colon else WIDTH
-    return from_linen(Detector(outputs, settings.stride, channels), model)
-
-
-def _require_cells(model: Model, split: Split, cells: int, outputs: int) -> None:
-    made = output_shape(model, split.inputs)
-    require(
-        made == (2, cells, outputs),
-        f"model {model.name!r} gives outputs of shape {made} for a batch of 2; expected "
-        f"{(2, cells, outputs)}: for each cell the classes, the background and four sides",
-    )
+def _network(model: Any, train: Split, classes: int, settings: DetectionSettings) -> Model:
+    made = fitting_detector(model, train.inputs, settings.stride, classes)
+    return made._replace(companion=settings.companion)

@@ -18,7 +18,8 @@ class Outliers(NamedTuple):
 
     Attributes:
         rate: probability that a value is.
-        scale: size of an outlier, in standard deviations of the known values drawn beside it.
+        scale: size of an outlier, in standard deviations of the known values of the equation, those
+            on the boundary and those at the first moment together.
         judging: whether values that judge in meta-training are spoilt too.
     """
 
@@ -29,6 +30,9 @@ class Outliers(NamedTuple):
 
 _KINDS = {"interior": INTERIOR, "boundary": BOUNDARY, "initial": INITIAL}
 """The kind of row of each term."""
+
+_DEVIATION_POINTS = 512
+"""Points of each kind that tell how much known values vary (*assumed*)."""
 
 
 def terms_of(problem: Problem, weights: Weights) -> dict[float, float]:
@@ -109,14 +113,28 @@ def draw_rows(
         if kind != INTERIOR:
             values = problem.values(points, parameters)
             if outliers is not None:
-                values = _spoilt(spoil_key, values, outliers)
+                values = _spoilt(spoil_key, values, outliers, _deviation(problem, parameter))
         inputs.append(rows_of(points, kind, parameters))
         targets.append(values)
     return Split(jnp.concatenate(inputs), jnp.concatenate(targets))
 
 
-def _spoilt(key: PRNGKeyArray, values: Array, outliers: Outliers) -> Array:
+def _deviation(problem: Problem, parameter: Float[Array, ""]) -> Float[Array, ""]:
+    """Computes the standard deviation of the known values of an equation, all kinds together.
+
+    Its points are always the same, as the size of an outlier must not depend on the batch; nor may
+    it on the kind of a row, for one kind alone can be constant.
+    """
+    points = uniform_points(jax.random.key(0), problem, _DEVIATION_POINTS)
+    placed = [place(points) for place in (problem.boundary, problem.initial) if place is not None]
+    known = jnp.concatenate(placed or [points])
+    return jnp.std(problem.values(known, jnp.full(len(known), parameter, known.dtype)))
+
+
+def _spoilt(
+    key: PRNGKeyArray, values: Array, outliers: Outliers, deviation: Float[Array, ""]
+) -> Array:
     chosen_key, size_key = jax.random.split(key)
     chosen = jax.random.bernoulli(chosen_key, outliers.rate, values.shape)
     sizes = jnp.abs(jax.random.normal(size_key, values.shape, values.dtype))
-    return values + jnp.where(chosen, outliers.scale * jnp.std(values) * sizes, 0.0)
+    return values + jnp.where(chosen, outliers.scale * deviation * sizes, 0.0)

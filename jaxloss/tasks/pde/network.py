@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxloss.errors import require
 from jaxloss.models.mlp import MLP
 from jaxloss.models.model import Model, Variables
 from jaxloss.tasks.pde.problem import Field, Points, Problem
@@ -61,7 +62,24 @@ def field_of(problem: Problem, network: nn.Module) -> Callable[[Variables], Fiel
     return field_with
 
 
-def pde_model(problem: Problem, widths: tuple[int, ...], name: str) -> Model:
+def widths_of(problem: Problem, model: str) -> tuple[int, ...]:
+    """Reads the widths of the hidden layers from ``mlp:WIDTH-WIDTH-...``.
+
+    Raises:
+        InvalidInputError: the text is another.
+    """
+    family, _, text = model.partition(":")
+    widths = text.split("-") if text else ["50", "50"]
+    numbers = all(width.isascii() and width.isdigit() and int(width) > 0 for width in widths)
+    require(
+        family == "mlp" and numbers,
+        f"pde:{problem.name} trains a perceptron with tanh, mlp:WIDTH-WIDTH-..., got model "
+        f"{model!r}",
+    )
+    return tuple(map(int, widths))
+
+
+def pde_model(problem: Problem, widths: tuple[int, ...]) -> Model:
     """Makes the model of a task: a tanh perceptron behind `outputs_of`."""
     network = MLP(widths, 1, nn.tanh)
     field_with = field_of(problem, network)
@@ -78,4 +96,4 @@ def pde_model(problem: Problem, widths: tuple[int, ...], name: str) -> Model:
         del train, key
         return outputs_of(problem, field_with(variables), inputs), variables
 
-    return Model(init, apply, name)
+    return Model(init, apply, "mlp:" + "-".join(map(str, widths)))

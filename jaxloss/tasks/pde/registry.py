@@ -6,6 +6,7 @@ from jaxloss.tasks.options import require_usual
 from jaxloss.tasks.pde.advection import ADVECTION
 from jaxloss.tasks.pde.burgers import BURGERS
 from jaxloss.tasks.pde.draws import Outliers
+from jaxloss.tasks.pde.network import widths_of
 from jaxloss.tasks.pde.problem import Problem, Weights
 from jaxloss.tasks.pde.reaction_diffusion import REACTION_DIFFUSION
 from jaxloss.tasks.pde.regression import REGRESSION
@@ -63,7 +64,7 @@ def load_pde(text: str, settings: TaskSettings) -> PDETask:
         values.pop(problem.parameter, None),
         Weights(**values),
         spoilt if settings.outliers > 0 else None,
-        _widths(name, settings.model),
+        widths_of(problem, settings.model),
         settings.task_loss or "mse",
         settings.split_seed,
     )
@@ -88,13 +89,3 @@ def _values(problem: Problem, words: list[str]) -> dict[str, float]:
                 f"pde:{problem.name}: expected {key}=NUMBER, got {word!r}"
             ) from error
     return values
-
-
-def _widths(name: str, model: str) -> tuple[int, ...]:
-    family, _, text = model.partition(":")
-    widths = text.split("-") if text else ["50", "50"]
-    require(
-        family == "mlp" and all(width.isdigit() and int(width) > 0 for width in widths),
-        f"pde:{name} trains a perceptron with tanh, mlp:WIDTH-WIDTH-..., got model {model!r}",
-    )
-    return tuple(map(int, widths))

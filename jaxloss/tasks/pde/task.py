@@ -11,8 +11,9 @@ from jaxloss.losses import zoo
 from jaxloss.losses.views import View, view_named
 from jaxloss.models.model import Model
 from jaxloss.tasks.metrics import Metric
+from jaxloss.tasks.options import usual_loss
 from jaxloss.tasks.pde.draws import Outliers, draw_rows, terms_of
-from jaxloss.tasks.pde.network import SCORED, pde_model, rows_of
+from jaxloss.tasks.pde.network import SCORED, pde_model, rows_of, widths_of
 from jaxloss.tasks.pde.problem import Problem, Weights
 from jaxloss.tasks.task import Split
 
@@ -46,7 +47,7 @@ class PDETask:
         test: is seen by the final comparison only.
         view: turns outputs and targets into the variables of a loss.
         metric: what a person wants to be good.
-        task_loss_name: what `jaxloss.zoo.read` takes.
+        task_loss_name: a loss of the zoo, perhaps with parameters, as `jaxloss.zoo.spelled` writes.
     """
 
     name: str
@@ -61,6 +62,15 @@ class PDETask:
     view: View
     metric: Metric
     task_loss_name: str
+
+    def with_model(self, model: str) -> "PDETask":
+        """Gives the rows to another network, ``mlp:WIDTH-WIDTH-...``.
+
+        Raises:
+            InvalidInputError: the text names no such network.
+        """
+        network = pde_model(self.problem, widths_of(self.problem, model))
+        return dataclasses.replace(self, model=network)
 
     def task_loss(
         self, outputs: Float[Array, "batch 1"], targets: Num[Array, " batch"]
@@ -118,7 +128,7 @@ def pde_task(
     problem.require_solvable(parameter)
     weights, view = weights or Weights(), view_named("identity")
     terms = terms_of(problem, weights)
-    zoo.read_task_loss(task_loss, view.name)
+    usual = usual_loss(task_loss, view.name)
     train = _pool(problem, terms, outliers, seed, parameter)
     generator = np.random.default_rng(seed)
     scattered = generator.uniform(problem.low, problem.high, (VALID_ROWS, problem.dimensions))
@@ -128,13 +138,13 @@ def pde_task(
         parameter,
         weights,
         outliers,
-        pde_model(problem, widths, "mlp:" + "-".join(map(str, widths))),
+        pde_model(problem, widths),
         train,
         _scored(problem, scattered, parameter),
         _scored(problem, grid_points(problem), parameter),
         view,
         metric,
-        task_loss,
+        usual,
     )
 
 

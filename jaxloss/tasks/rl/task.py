@@ -11,7 +11,8 @@ from jaxloss.losses import zoo
 from jaxloss.losses.views import View, view_named
 from jaxloss.models.model import Model, Variables
 from jaxloss.models.registry import create_model
-from jaxloss.tasks.metrics import Metric
+from jaxloss.tasks.metrics import Metric, guarded
+from jaxloss.tasks.options import usual_loss
 from jaxloss.tasks.rl.episodes import Environment, Episodes, require_usable
 from jaxloss.tasks.rl.network import as_rows, fitted_q_model, stage_values
 from jaxloss.tasks.splitting import SplitSettings, split_rows
@@ -25,7 +26,7 @@ def _bellman_fit(
     return -jnp.sqrt(jnp.mean(jnp.square(predictions - targets)))
 
 
-POLICY_VALUE = Metric("policy_value", _bellman_fit, higher_is_better=True)
+POLICY_VALUE = Metric("policy_value", guarded(_bellman_fit), higher_is_better=True)
 """The mean total reward of the greedy policy from the first states of a split. Its ``function``
 serves the rejection test, which has outputs but no network."""
 
@@ -54,7 +55,7 @@ class OfflineRLTask:
         test: is seen by the final comparison only.
         view: turns outputs and targets into the variables of a loss.
         metric: the value of the greedy policy.
-        task_loss_name: what `jaxloss.zoo.read` takes.
+        task_loss_name: a loss of the zoo, perhaps with parameters, as `jaxloss.zoo.spelled` writes.
     """
 
     name: str
@@ -67,6 +68,16 @@ class OfflineRLTask:
     view: View
     metric: Metric
     task_loss_name: str
+
+    def with_model(self, model: str) -> "OfflineRLTask":
+        """Gives the episodes to another network of each stage; see `offline_rl_task`.
+
+        Raises:
+            InvalidInputError: the network is neither linear nor a perceptron.
+        """
+        network = _stage_network(self.name, model)
+        whole = fitted_q_model(network, self.environment)
+        return dataclasses.replace(self, network=network, model=whole)
 
     def task_loss(
         self, outputs: Float[Array, "batch horizon"], targets: Num[Array, "batch horizon"]
@@ -147,13 +158,8 @@ def task_of_parts(
     """
     for part in parts:
         require_usable(part, environment)
-    require(
-        model.partition(":")[0] in ("linear", "mlp"),
-        f"{name} has a network that is linear or mlp:WIDTH-WIDTH-... for each stage, "
-        f"got model {model!r}",
-    )
-    zoo.read_task_loss(task_loss, "identity")
-    network = create_model(model, 1)
+    network = _stage_network(name, model)
+    usual = usual_loss(task_loss, "identity")
     train, valid, test = (
         Split(as_rows(part), jnp.asarray(part.rewards, jnp.result_type(float))) for part in parts
     )
@@ -167,5 +173,14 @@ def task_of_parts(
         test,
         view_named("identity"),
         POLICY_VALUE,
-        task_loss,
+        usual,
     )
+
+
+def _stage_network(name: str, model: str) -> Model:
+    require(
+        model.partition(":")[0] in ("linear", "mlp"),
+        f"{name} has a network that is linear or mlp:WIDTH-WIDTH-... for each stage, "
+        f"got model {model!r}",
+    )
+    return create_model(model, 1)

@@ -1,7 +1,9 @@
 """What a card says of losses that are known; values by hand unless a source is named."""
 
 import math
+from dataclasses import replace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from card_losses import all_found, formula, found, looked, of_zoo
@@ -17,10 +19,16 @@ from jaxloss import (
     zoo,
 )
 from jaxloss.losses.adaptive import start_parameters
+from jaxloss.losses.card.bench import Bench
 from jaxloss.losses.card.curves import beliefs
-from jaxloss.losses.card.explain import findings
+from jaxloss.losses.card.explain import explain_entry, findings
 from jaxloss.losses.card.finding import find
-from jaxloss.losses.card.relatives import relatives
+from jaxloss.losses.card.lines import main_lines
+from jaxloss.losses.card.minimum import Minimum, minima
+from jaxloss.losses.card.probe import Probe, Sample
+from jaxloss.losses.card.relatives import Compared, relatives, zoo_gradients
+from jaxloss.losses.card.simplex import simplex_findings
+from jaxloss.losses.card.structured import structured_findings
 from jaxloss.losses.card.study import study
 from jaxloss.losses.card.subject import entry_subject, learned_subject
 
@@ -44,6 +52,32 @@ def test_mae_is_noise_tolerant_and_not_proper():
     assert found("proper", *loss).holds is False
     assert found("calibrated", *loss).holds is True
     assert found("pull", *loss).holds is False
+
+
+def test_a_sum_over_labels_may_be_0():
+    # Σ_k Σ_j f_j (1 − 10 [j = k]) = 10 − 10.
+    tolerant = found("noise_tolerant", "f*(1 - 10*y)", "softmax", 10)
+    assert tolerant.holds is True
+    assert "always 0:" in tolerant.statement
+
+
+def test_many_classes_take_little_memory():
+    sizes = list[int]()
+
+    class Counting(Probe):
+        def __call__(self, outputs: np.ndarray, targets: np.ndarray, double: bool = True) -> Sample:
+            del targets, double
+            sizes.append(outputs.size)
+            return Sample(np.zeros(len(outputs)), np.zeros_like(outputs))
+
+    few = looked("mae", "softmax")
+    loss, lines = few.subject.loss, main_lines(few.subject, 1000)
+    many = replace(few, probe=Counting(loss), lines=lines)
+    every = simplex_findings(many, Minimum("point", 0.0, 0.0, 0.0))
+    how = "the sum over all 1000 labels at outputs of 0 and 39 random ones"
+    assert find(every, "noise_tolerant").how == how
+    assert max(sizes) <= 4096 * 1000
+    assert sum(size for size in sizes if size >= 1000 * 1000) == 40 * 1000 * 1000
 
 
 @pytest.mark.parametrize(
@@ -116,6 +150,9 @@ def test_the_growth_of_the_gradient_is_measured(text: str, exponent: float, robu
         ("abs(y - 2*f)", "At f = 0.5 · y.", 0.5),
         ("square(f - 0.7) + 0 * y", "At f = 0.7, whatever the target.", 0.7),
         ("square(square(f - y) - 0.25)", "", 0.5),
+        # 0.3 beside it this is 7e-5, and 1e8 far out; the other is 1 to the last bit within 1e-4.
+        ("square(square(square(f - y - 0.3)))", "At f = y + 0.3.", 1.3),
+        ("1 + square(square(f - y - 0.3))", "At f = y + 0.3.", 1.3),
     ],
 )
 def test_minima_beside_the_target_are_found(text: str, words: str, at_one: float):
@@ -125,6 +162,13 @@ def test_minima_beside_the_target_are_found(text: str, words: str, at_one: float
     at_target = found("minimum_at_target", text)
     assert at_target.holds is False
     assert at_target.counterexample
+
+
+def test_a_minimum_is_no_stretch_because_the_loss_is_huge_far_out():
+    assert {one.kind for one in minima(looked("square(square(square(f - y)))"))} == {"point"}
+    # 1e-8 in the middle, and 1e32 far out.
+    low = minima(looked("square(square(square(f - y))) + 0.00000001"))
+    assert [one.value for one in low] == pytest.approx([1e-8] * len(low))
 
 
 def test_both_wells_of_a_double_well_are_named():
@@ -186,6 +230,14 @@ def test_guards_are_seen_where_they_act():
     assert bounded.holds is False
     # The slope 1/f where the guard sets in, at 1e-7.
     assert bounded.numbers["largest"] == pytest.approx(1e7)
+
+
+def test_infinity_is_no_bound():
+    power = "square(" * 7 + "f - y" + ")" * 7
+    assert found("bounded", power).holds is False
+    entry = zoo.get("wgan_generator")
+    endless = replace(entry, function=lambda scores: jnp.exp(jnp.square(scores)))
+    assert find(structured_findings(Bench(endless, {})), "bounded").holds is False
 
 
 def test_overflow_in_single_precision_is_found():
@@ -305,9 +357,24 @@ def test_relatives_do_not_mind_factors_constants_or_signs():
     assert "mae" not in {one.name for one in relatives(looked("abs(f - y)"), own="mae")}
 
 
+def test_relatives_of_values_and_of_vectors_are_computed_once(monkeypatch: pytest.MonkeyPatch):
+    asked = set[tuple[str, int]]()
+
+    def recorded(view: str, width: int) -> Compared:
+        asked.add((view, width))
+        return zoo_gradients(view, width)
+
+    monkeypatch.setattr("jaxloss.losses.card.relatives.zoo_gradients", recorded)
+    for loss in ("abs(f - y)", "cosine"):
+        assert relatives(looked(loss))
+    assert len(asked) == 1
+
+
 def test_numbers_of_classes_that_cannot_be_are_refused():
     with pytest.raises(InvalidInputError, match="classes must be from 2 to 1000, got 1"):
         explain(of_zoo("cross_entropy", "softmax"), classes=1)
+    with pytest.raises(InvalidInputError, match="classes must be from 2 to 1000, got 1001"):
+        explain_entry(zoo.get("triplet"), {}, classes=1001)
 
 
 def test_every_statement_says_how_it_was_checked():

@@ -74,6 +74,8 @@ INPUTS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "sigmoid": (_SCORES.reshape(27, 3), (_GENERATOR.random((27, 3)) < 0.5) * 1.0),
     "soft softmax": (_LOGITS, _GENERATOR.dirichlet(np.ones(3), 27)),
     "one-hot softmax": (_LOGITS, np.eye(3)[_CLASSES]),
+    # Numbers beside the classes stand for none.
+    "odd softmax": (_LOGITS, _CLASSES * 2 - 1),
     "soft sigmoid": (_SCORES.reshape(27, 3), _GENERATOR.random((27, 3))),
     "boxes": (np.concatenate([_GENERATOR.normal(size=(6, 4)), np.zeros((4, 4))]), _TRUE_BOXES),
     # The first embedding lies on an anchor.
@@ -165,6 +167,12 @@ def _of_the_zoo() -> list[Case]:
         for view in sorted({*zoo.views_of(entry)} - {"sigmoid"} - MEANINGS.keys())
         or set(zoo.views_of(entry)) - MEANINGS.keys()
     ]
+    # Tasks of the softmax view, whose formula is one of logits.
+    plain += [
+        (name, "logits")
+        for name, entry in zoo.ZOO.items()
+        if "logits" in entry.written_views and "softmax" in zoo.views_of(entry)
+    ]
     shaped = [
         ("huber:delta=0.3", "identity"),
         ("barron:alpha=0:scale=2", "identity"),
@@ -189,6 +197,10 @@ def _of_the_zoo() -> list[Case]:
         ("binary_cross_entropy", "sigmoid", "soft"),
         *((name, "softmax", "soft") for name in ("kl", "nll", "symmetric_cross_entropy", "poly1")),
         *((name, "softmax", "one-hot") for name in ("multiclass_hinge", "energy_hinge", "mae")),
+        *(
+            (name, "softmax", "odd")
+            for name in ("multiclass_hinge", "multiclass_perceptron", "nll")
+        ),
     ]
     every = [*((*pair, "") for pair in (*plain, *shaped)), *labelled]
     return [

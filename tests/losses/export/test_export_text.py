@@ -1,6 +1,7 @@
 """What exported text looks like, what it says of itself, and what is refused."""
 
 import ast
+import math
 import re
 import subprocess
 import sys
@@ -32,6 +33,13 @@ def by_hand(text: str, view: str = "identity") -> LearnedLoss:
     variables = VIEWS[view].variables
     form = TreeForm(parse(text, PrimitiveSet(ALL_PRIMITIVES, variables)), variables)
     return LearnedLoss(form, (1.0,) * form.parameter_count, view, (("method", "by hand"),))
+
+
+def library_of(target: str) -> Any:
+    """Imports what an exported source takes arrays of."""
+    if target == "optax":
+        return jnp
+    return pytest.importorskip("torch", reason="torch is no dependency")
 
 
 def of_zoo(name: str, view: str) -> LearnedLoss:
@@ -124,13 +132,16 @@ def learned_loss(outputs, targets):
     Returns:
         One value for each example, [batch].
     """
-    if targets.shape[:1] != outputs.shape[:1]:
+    if (
+        targets.shape not in (outputs.shape, (*outputs.shape, 1))
+        and (*targets.shape, 1) != outputs.shape
+    ):
         raise ValueError(f"targets {targets.shape}, outputs {outputs.shape}")
     y = targets.reshape(outputs.shape).to(outputs.dtype)
     f = outputs
     part_1 = analytic_quotient(absolute(f - y), torch.full_like(f, 2))
     values = part_1 - guarded_log(y) * -0.5
-    return values.reshape(values.shape[0], -1).sum(1)
+    return values[..., None].sum(tuple(range(1, values.ndim + 1)))
 '''
 
 
@@ -153,6 +164,18 @@ def test_source_names_what_the_loss_is_and_where_it_is_from():
     assert "values = huber(jnp.abs(f - y), 0.5)\n" in huber
 
 
+@pytest.mark.parametrize(
+    ("task", "is_scaled"),
+    [
+        *(("diabetes", True), ("mine.csv, diabetes", True), ("tfds:wine_quality", True)),
+        *(("pde:burgers", False), ("rl:cartpole", False), ("diabetes, pde:heat", False)),
+    ],
+)
+def test_source_says_that_targets_were_standardised_where_they_were(task: str, is_scaled: bool):
+    loss = LearnedLoss(TreeForm(parse("f - y")), (1.0, 1.0), "identity", (("task", task),))
+    assert ("standard deviation" in export_code(loss, "torch")) == is_scaled
+
+
 def test_variables_take_the_names_of_the_view():
     form = TreeForm(parse("p - t", PrimitiveSet(variables=("p", "t"))), ("p", "t"))
     source = export_code(LearnedLoss(form, (2.0, 1.0), "softmax"), "optax")
@@ -170,12 +193,28 @@ def test_the_code_of_a_loss_is_its_export():
     assert function_name(loss) == "focal_loss"
 
 
-def test_torch_source_refuses_labels_of_another_shape():
-    torch = pytest.importorskip("torch", reason="torch is no dependency")
-    names = dict[str, Any]()
-    exec(of_zoo("mse", "softmax").code("torch"), names)
-    with pytest.raises(RuntimeError, match="invalid for input of size"):
-        names["mse_loss"](torch.zeros(4, 3), torch.zeros(4, 1))
+@pytest.mark.parametrize("target", ["optax", "torch"])
+@pytest.mark.parametrize(
+    ("view", "outputs", "targets"),
+    [
+        *(("identity", (4,), (4,)), ("identity", (4, 1), (4,)), ("identity", (4,), (4, 1))),
+        *(("identity", (0, 3), (0, 3)), ("identity", (0,), (0,)), ("sigmoid", (0, 1), (0,))),
+        *(("softmax", (0, 3), (0,)), ("logits", (2, 3), (2, 3, 1))),
+        ("masks", (0, 3, 4), (0, 3, 4)),
+    ],
+)
+def test_source_takes_shapes_that_jaxloss_takes(
+    target: str, view: str, outputs: tuple[int, ...], targets: tuple[int, ...]
+):
+    arrays = library_of(target)
+    first = VIEWS[view].variables[0]
+    loss, names = by_hand(f"square({first} - y)", view), dict[str, Any]()
+    exec(export_code(loss, target), names)
+    predictions = np.linspace(-1, 1, math.prod(outputs), dtype=np.float32).reshape(outputs)
+    labels: Any = np.zeros(targets, int if view == "softmax" else np.float32)
+    found = names["learned_loss"](arrays.asarray(predictions), arrays.asarray(labels))
+    expected = loss(jnp.asarray(predictions), jnp.asarray(labels))
+    np.testing.assert_allclose(np.asarray(found), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("target", ["optax", "torch"])
@@ -183,13 +222,20 @@ def test_torch_source_refuses_labels_of_another_shape():
     ("view", "outputs", "targets"),
     [
         ("identity", (4, 6), (6, 4)),
+        ("identity", (4, 6), (4, 3, 2)),
+        ("identity", (4, 6), (4, 6, 2)),
         ("sigmoid", (4, 1), (2, 2)),
+        ("sigmoid", (4, 2, 3), (4, 3, 2)),
         ("softmax", (4, 6), (6, 4)),
+        ("softmax", (4, 6), (4, 3, 2)),
+        ("softmax", (4, 3), (4, 1)),
         ("softmax", (4, 1), (4, 1)),
         ("softmax", (4, 1), (4,)),
         ("softmax", (4,), (4,)),
         ("logits", (6, 4), (4, 6)),
         ("boxes", (4, 6), (4, 6)),
+        ("boxes", (4, 4), (4, 2, 2)),
+        ("boxes", (4,), (4,)),
         ("anchors", (4, 4, 2), (4, 1)),
         ("anchors", (4, 2, 2), (4,)),
         ("masks", (3, 4, 5), (3, 5, 4)),
@@ -198,9 +244,7 @@ def test_torch_source_refuses_labels_of_another_shape():
 def test_source_refuses_shapes_that_jaxloss_refuses(
     target: str, view: str, outputs: tuple[int, ...], targets: tuple[int, ...]
 ):
-    arrays: Any = jnp
-    if target == "torch":
-        arrays = pytest.importorskip("torch", reason="torch is no dependency")
+    arrays = library_of(target)
     first = VIEWS[view].variables[0]
     loss, names = by_hand(f"square({first})", view), dict[str, Any]()
     exec(export_code(loss, target), names)

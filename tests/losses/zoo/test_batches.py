@@ -9,6 +9,7 @@ import pytest
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses import LearnedLoss, TreeForm, zoo
 from jaxloss.losses.views import view_named
+from jaxloss.losses.zoo import batches
 from jaxloss.symbols import PrimitiveSet, parse
 
 CLASSES = np.array([0, 1, 0, 2, 1, 0, 3])
@@ -47,6 +48,36 @@ def test_contrastive_averages_the_pairs_with_all_others():
         expected.append(np.mean(costs))
     found = loss_of("contrastive", margin=2.0)(OUTPUTS, jnp.asarray(CLASSES))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+# Golden values: the distances in double precision, of the embeddings before they are moved.
+def test_pairs_far_from_zero_are_as_far_apart_as_near_it():
+    exact = np.subtract(*np.broadcast_arrays(EMBEDDINGS[:, None], EMBEDDINGS[None])).astype(float)
+    sizes = np.sqrt(np.sum(exact**2, -1))
+    directions = exact / np.where(sizes > 0, sizes, 1)[..., None]
+    moved = OUTPUTS.at[:, 0].add(30.0)
+
+    def apart(outputs):
+        return batches.pairs(outputs, jnp.asarray(CLASSES))[0][..., 0]
+
+    # Moved there, the embeddings themselves are rounded to 2e-6.
+    np.testing.assert_allclose(apart(moved), sizes, atol=1e-5)
+    slopes = jax.grad(lambda outputs: jnp.sum(apart(outputs)))(moved)
+    # Each pair is there twice.
+    np.testing.assert_allclose(slopes[:, 0], 2 * directions.sum(1), atol=1e-4)
+    assert not np.any(slopes[:, 1:])
+
+
+@pytest.mark.parametrize("name", ["contrastive", "triplet", "nt_xent"])
+def test_products_of_embeddings_are_exact_on_accelerators_too(name: str):
+    def summed(outputs):
+        return jnp.sum(loss_of(name)(outputs, jnp.asarray(CLASSES)))
+
+    written = str(jax.make_jaxpr(jax.grad(summed))(OUTPUTS))
+    products = written.count("dot_general[")
+    assert products >= 1
+    exact = written.count("precision=(Precision.HIGHEST, Precision.HIGHEST)")
+    assert exact == products
 
 
 # Golden values: optax.losses.ntxent, where every example has others of both kinds.
@@ -105,6 +136,15 @@ def test_the_repeller_is_seen_from_embeddings_on_their_anchors():
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (5, 2, 3)])
-def test_outputs_without_anchors_are_refused(shape: tuple[int, ...]):
-    with pytest.raises(InvalidInputError, match=r"needs outputs of shape \[batch, 1 \+ classes"):
-        view_named("anchors").see(jnp.zeros(shape), jnp.zeros(5, int))
+@pytest.mark.parametrize("of_loss", [None, *(loss.name for loss in zoo.select(view="anchors"))])
+def test_outputs_without_anchors_are_refused(of_loss: str | None, shape: tuple[int, ...]):
+    seen = view_named("anchors").see if of_loss is None else loss_of(of_loss)
+    for targets in (jnp.zeros(5, int), jnp.zeros((5, 2))):
+        with pytest.raises(InvalidInputError, match=r"needs outputs of shape \[batch, 1 \+ class"):
+            seen(jnp.zeros(shape), targets)
+
+
+@pytest.mark.parametrize("name", ["cam", "triplet", "contrastive", "nt_xent", "cross_entropy"])
+def test_classes_of_fewer_examples_are_refused(name: str):
+    with pytest.raises(InvalidInputError, match=r"shape \(1,"):
+        loss_of(name)(OUTPUTS, jnp.zeros(1, int))

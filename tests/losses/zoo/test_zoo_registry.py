@@ -79,6 +79,13 @@ def test_a_parameter_that_is_given_twice_is_refused():
         zoo.read("huber:delta=1: delta=2")
 
 
+def test_a_parameter_that_cannot_be_read_is_refused_with_an_example_if_there_is_one():
+    with pytest.raises(InvalidInputError, match=r"written NAME=NUMBER, as in huber:delta=1$"):
+        zoo.read("huber:delta")
+    with pytest.raises(InvalidInputError, match="cannot read 'x' in 'mse:x'; mse has no param"):
+        zoo.read("mse:x")
+
+
 def test_losses_are_listed_and_filtered():
     assert zoo.names() == tuple(zoo.ZOO)
     assert sum(len(zoo.names(branch)) for branch in zoo.BRANCHES) == len(zoo.ZOO)

@@ -72,9 +72,32 @@ def test_losses_train_tasks_on_raw_outputs(name: str, view: str):
 
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_losses_that_train_no_such_task_say_so(name: str):
-    for view in set(zoo.TASK_VIEWS) - set(zoo.views_of(zoo.get(name))):
-        with pytest.raises(InvalidInputError, match=f"{name} cannot train a task"):
+    views = zoo.views_of(zoo.get(name))
+    for view in set(zoo.TASK_VIEWS) - set(views):
+        with pytest.raises(InvalidInputError, match=f"{name} cannot train a task .*: .+") as error:
             zoo.as_task_loss(zoo.get(name), view)
+        named = str(error.value).partition("fits tasks of view ")[2]
+        assert named == " or ".join(views)
+
+
+@pytest.mark.parametrize("labels", [[-1, 7, 1], np.eye(3)[[0, 0, 1]] * [[0], [0], [1]]], ids=len)
+@pytest.mark.parametrize(
+    "name",
+    ["cross_entropy", "sparse_cross_entropy", "nll", "multiclass_hinge", "multiclass_perceptron"],
+)
+def test_labels_of_no_class_cost_nothing(name: str, labels: Any):
+    loss, targets = zoo.as_task_loss(zoo.get(name), "softmax"), jnp.asarray(labels)
+
+    def summed(outputs: Array) -> tuple[Array, Array]:
+        values = loss(outputs, targets)
+        return jnp.sum(values), values
+
+    outputs = jnp.array([[4.0, -1.0, 0.5]] * 3)
+    slopes, values = jax.grad(summed, has_aux=True)(outputs)
+    np.testing.assert_array_equal(values[:2], 0.0)
+    np.testing.assert_array_equal(slopes[:2], 0.0)
+    assert values[2] > 1
+    assert np.any(slopes[2])
 
 
 @pytest.mark.parametrize(
@@ -120,6 +143,9 @@ def test_training_losses_say_why_they_do_not_fit():
             zoo.as_task_loss(zoo.get(name), "identity")
     with pytest.raises(InvalidInputError, match="one output has none"):
         zoo.as_task_loss(zoo.get("cosine"), "sigmoid")
+    for shape in ((3, 1), (3,)):
+        with pytest.raises(InvalidInputError, match=r"of view identity: .* one output has none"):
+            zoo.as_task_loss(zoo.get("cosine"), "identity")(jnp.ones(shape), jnp.ones(3))
     with pytest.raises(InvalidInputError, match="tasks of view softmax"):
         zoo.as_task_loss(zoo.get("cross_entropy"), "identity")
     with pytest.raises(InvalidInputError, match="unknown view 'softmx'"):

@@ -12,10 +12,11 @@ from run_helpers import QUICK_TRIAL, DrawSettings, draw
 
 from jaxloss import InvalidInputError
 from jaxloss.learning import compilation
+from jaxloss.learning.finalists import task_loss_of
 from jaxloss.runs.grid import runner, transferring
 from jaxloss.runs.grid.cells import CellResult
 from jaxloss.runs.grid.file import read_grid_file
-from jaxloss.runs.grid.learning import Learned
+from jaxloss.runs.grid.learning import NOTHING_LEARNED, Learned
 from jaxloss.runs.grid.runner import GridResult, run_grid
 from jaxloss.runs.grid.settings import GridSettings, grid_settings
 from jaxloss.search.registry import METHODS, Method
@@ -324,6 +325,37 @@ def test_losses_are_moved_to_other_problems_once(
     monkeypatch.setattr(transferring, "_trained", never)
     compare(settings)
     assert (settings.folder / "transfer.md").read_text() == table
+    # How losses are judged at home is nothing to transfers, which are plain.
+    tuned = replace(settings, budget=replace(settings.budget, tuning_steps=10))
+    compare(tuned)
+    assert (settings.folder / "transfer.md").read_text() == table
+    for change in ({"steps": 20}, {"trainings": 3}, {"search_steps": 30}):
+        with pytest.raises(AssertionError, match="trained again"):
+            compare(replace(settings, budget=replace(settings.budget, **change)))
+
+
+def test_seeds_at_which_nothing_was_learned_say_so_in_transfer(
+    cheap: GridSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = runner.learn
+
+    def barren_at_home(search: Any, settings: Any, task: Any, seed: int, *rest: Any) -> Learned:
+        if task.name == "wine" and seed == 1:
+            return Learned(task_loss_of(task), 30, NOTHING_LEARNED)
+        return real(search, settings, task, seed, *rest)
+
+    monkeypatch.setattr(runner, "learn", barren_at_home)
+    tasks = grid_settings(CHEAP | {"tasks": ["wine", "breast_cancer"], "out": cheap.out}).tasks
+    settings = replace(cheap, tasks=tasks, transfer=True)
+    compare(settings)
+    table = (settings.folder / "transfer.md").read_text()
+    rows = {line.split(" | ")[0]: line for line in table.splitlines() if line.startswith("| ")}
+    assert rows["| draw from wine"].count("(1 of 2 seeds)") == 2
+    assert "seeds)" not in rows["| draw from breast_cancer"]
+    assert "are not finished, unless a note says otherwise." in table
+    assert (
+        "On wine, breast_cancer, draw from wine: nothing was learned there at some seeds." in table
+    )
 
 
 def test_a_search_without_a_survivor_is_said_to_have_none(

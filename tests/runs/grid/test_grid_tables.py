@@ -10,14 +10,17 @@ from matplotlib.image import imread
 from rich.console import Console
 
 from jaxloss.runs.document import Picture, Table, as_html, as_markdown
-from jaxloss.runs.grid.arena import LoadedProblem
+from jaxloss.runs.grid.arena import Arena, LoadedProblem
 from jaxloss.runs.grid.cells import Cell, CellResult, FinishedCell, Row
+from jaxloss.runs.grid.contenders import contender
 from jaxloss.runs.grid.csv_files import long_csv, summary_csv
 from jaxloss.runs.grid.formats import console_table, latex, latex_text, markdown
 from jaxloss.runs.grid.output import write_cells, write_standing
 from jaxloss.runs.grid.pictures import box_picture, standing_picture
 from jaxloss.runs.grid.problems import ProblemSpec
 from jaxloss.runs.grid.ranking import JudgedProblem, JudgedRow, Observation, Standing, stand
+from jaxloss.runs.grid.settings import grid_settings
+from jaxloss.runs.grid.standings import standings, transfer_standings
 from jaxloss.runs.grid.tables import grid_table
 from jaxloss.runs.grid.transfer import Transferred, transfer_standing
 from jaxloss.tasks import TaskSettings, load_task
@@ -126,6 +129,48 @@ def test_what_failed_at_every_seed_is_called_failed() -> None:
     table = grid_table(stand(PROBLEMS[:1], ROWS[:1], observed), "t")
     assert table.lines[0].cells[0] == ("failed", "", "", False, False)
     assert "failed" in latex(table)
+
+
+def test_names_of_files_have_no_spaces() -> None:
+    scenes = "saliency:scenes:count=12:side=16"
+    specs = [
+        ProblemSpec(task, TaskSettings(model=model), f"{task}, {model}")
+        for task, models in (("diabetes", ("linear", "mlp:4")), (scenes, ("fcn:2", "fcn:3")))
+        for model in models
+    ]
+    problems = {
+        spec.name: LoadedProblem(spec, load_task(spec.task, spec.settings), "") for spec in specs
+    }
+    usual = dict.fromkeys(problem.task.task_loss_name for problem in problems.values())
+    rows = tuple(Row(name, learned=False) for name in usual)
+    settings = grid_settings({"methods": [], "losses": ["mae"], "out": "nowhere"})
+    contenders = {
+        (row.name, name): contender(row, settings, problem.task)
+        for row in rows
+        for name, problem in problems.items()
+    }
+    arena = Arena(problems, rows, (), contenders)
+    cells = [
+        FinishedCell(Cell(row, problem.spec, seed), CellResult((0.1,), (0.1,), (0.1,), (0.1,)))
+        for row in arena.rows
+        for problem in arena.problems.values()
+        for seed in (0, 1)
+    ]
+    names = list(problems)
+    moved = [
+        Transferred("evomal", source, target, seed, (0.1,))
+        for of_a_kind in (names[:2], names[2:])
+        for source in of_a_kind
+        for target in of_a_kind
+        for seed in (0, 1)
+    ]
+    found = [*standings(settings, arena, cells), *transfer_standings(arena, cells, moved)]
+    assert [one.name for one in found] == [
+        *("table-regression", "table-salient-objects"),
+        *("tuned-regression", "tuned-salient-objects"),
+        *("transfer-regression", "transfer-salient-objects"),
+    ]
+    assert found[1].title.startswith("Salient objects: ")
 
 
 def test_summary_csv(standing: Standing) -> None:

@@ -1,6 +1,7 @@
 """Detection as a task: two branches, each with its companion, scenes and folders."""
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from jaxloss.symbols import Alphabet, parse
 from jaxloss.symbols.detection_primitives import BOX_PRIMITIVES
 from jaxloss.symbols.primitives import PrimitiveSet
 from jaxloss.tasks import Task, TaskSettings, load_task
-from jaxloss.tasks.detection import Annotations, DetectionTask, detection_task
+from jaxloss.tasks.detection import Annotations, DetectionTask, detection_task, read_coco
 from jaxloss.tasks.task import Split
 
 GoesOn = Callable[[Any, Any], None]
@@ -254,6 +255,8 @@ def _corners(outputs: Any, targets: Any) -> list[Any]:
         ("scenes:sid=48", "unknown option of detection:scenes 'sid'; valid, nearest first: side"),
         ("scenes:side=big", "side must be a whole number"),
         ("scenes:side=33", "multiple of the stride 8"),
+        ("scenes:side=8:stride=4", "side must be 9 to 96 pixels, got 8"),
+        ("scenes:side=128", "side must be 9 to 96 pixels, got 128"),
         ("scenes:branch=boxes", "unknown branch 'boxes'; valid, nearest first: box"),
         ("scenes:box_loss=focal", "focal cannot train a task of view cell_boxes"),
         ("scenes:class_loss=focl", "nearest first: focal"),
@@ -273,6 +276,7 @@ def test_options_are_checked(spec: str, message: str):
     [
         ({"metric": "app"}, "unknown metric of detection 'app'; valid, nearest first: ap"),
         ({"metric": "ap:coco"}, "expected 'ap' or 'ap:pycocotools'"),
+        ({"metric": "pinball:0.9"}, "unknown metric of detection 'pinball:0.9'"),
         ({"model": "mlp:10"}, "expected detector, detector:WIDTH or"),
         ({"model": "detector:x"}, "positive whole number"),
         ({"imbalance": 2.0}, "finds objects in images; imbalance is for rows"),
@@ -335,11 +339,41 @@ def test_a_coco_folder_is_read_and_its_boxes_scaled(tmp_path: Path):
     assert len(whole.train.inputs) + len(whole.valid.inputs) + len(whole.test.inputs) == 24
 
 
+@pytest.mark.parametrize("sides", [(0.0, 32.0), (20.0, 0.0)])
+def test_boxes_without_area_are_left_out(tmp_path: Path, sides: tuple[float, float]):
+    folder = write_folder(tmp_path / "coco", bbox=[7.0, 8.0, *sides])
+    first = read_coco(folder, 32).first.annotations
+    assert first.classes.tolist() == [[1, -1], *[[0, 1]] * 23]
+    # By hand: 12 to 32 of 40 pixels across, 8 to 40 of 64 down.
+    np.testing.assert_allclose(first.boxes[0], [[9.6, 4, 25.6, 20], [0] * 4], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("box", "corners"),
+    [
+        ([20.0, 24.0, 20.4, 40.0], [16, 12, 32, 32]),
+        ([-0.3, -0.5, 20.3, 8.5], [0, 0, 16, 4]),
+        ([0.1 + 0.2, 8.0, 39.7, 32.0], [0.24, 4, 32, 20]),
+    ],
+)
+def test_boxes_a_little_beyond_the_edge_are_cut_off(
+    tmp_path: Path, box: list[float], corners: list[float]
+):
+    folder = write_folder(tmp_path / "coco", bbox=box)
+    boxes = read_coco(folder, 32).first.annotations.boxes
+    np.testing.assert_allclose(boxes[0, 0], corners, rtol=1e-6)
+    assert boxes.max() <= 32
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"bbox": [30.0, 8.0, 20.0, 32.0]}, r"image '0.png' lies outside of the image of 40x64"),
-        ({"bbox": [7.0, 8.0, 0.0, 32.0]}, "image '0.png' has no area"),
+        ({"bbox": [20.0, 8.0, 20.6, 32.0]}, "lies outside"),
+        ({"bbox": [-0.6, 8.0, 20.0, 32.0]}, "lies outside"),
+        ({"bbox": [40.1, 8.0, 0.2, 32.0]}, "lies outside"),
+        ({"bbox": [7.0, 8.0, -2.0, 32.0]}, "image '0.png' must have a width and a height above 0"),
+        ({"bbox": [7.0, math.nan, 2.0, 32.0]}, "lies outside"),
         ({"category_id": 5}, "annotation 0 is of an unknown category"),
         ({"image_id": 99}, "annotation 0 is of an unknown image"),
         ({"bbox": "none"}, "not in COCO's format"),

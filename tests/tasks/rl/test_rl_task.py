@@ -155,6 +155,7 @@ def test_the_metric_of_rows_improves_with_their_fit():
     near, far = (task.metric.function(targets + shift, targets) for shift in (0.1, 1.0))
     assert task.metric.higher_is_better
     assert near > far
+    assert np.isnan(task.metric.function(targets.at[0, 0].set(jnp.inf), targets))
 
 
 @pytest.mark.usefixtures("float64")
