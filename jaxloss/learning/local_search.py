@@ -127,8 +127,6 @@ def tuned_from(
     loss_params: PyTree,
 ) -> tuple[PyTree, Float[Array, " meta_steps"]]:
     """Is `local_search` with what chance decides drawn before, by `draw_tuning`."""
-    if settings.meta_steps == 0:  # Even a step that is never taken would be traced on no draws.
-        return loss_params, jnp.zeros(0)
     advance = tuner([(model, task_loss)], optimizer, settings, bind)
     numbers = jnp.arange(settings.meta_steps)
     share = TuningShare(drawn, train, valid)
@@ -228,6 +226,8 @@ def descended(
     Returns:
         The state after them, and the objective before each.
     """
+    if numbers.size == 0:  # Even a step that is never taken would be traced, on draws of none.
+        return state, jnp.zeros(0)
     outer = settings.outer()
 
     def step(state: TunerState, number: Array) -> tuple[TunerState, Array]:

@@ -127,9 +127,9 @@ def judged_by(
 ) -> Float[Array, ""]:
     """Computes the mean task loss of a trained network on the batch that judges it.
 
-    As in a training step, what the network bootstraps is data: a loss that leads to lower targets
-    is none the better for it.
+    Targets that the network bootstraps are its own, so that derivatives are those of the value;
+    only a training step takes them for data.
     """
     outputs, _ = model.apply(variables, held_out.inputs, True, noise)
-    targets = targets_of(model, jax.lax.stop_gradient(variables), held_out)
+    targets = targets_of(model, variables, held_out)
     return jnp.mean(accompanied(model, task_loss)(outputs, targets))

@@ -143,24 +143,6 @@ class NormalisedNetwork(nn.Module):
         return nn.Dense(1)(nn.tanh(hidden))
 
 
-def test_what_the_judging_network_bootstraps_is_data():
-    # One more than it predicts, always: could the targets move too, nothing would change the loss.
-    def one_more(params: Any, inputs: Any, _: Any) -> Any:
-        return network().apply(params, inputs, False, None)[0][:, 0] + 1.0
-
-    model = network()._replace(bootstrap=one_more)
-
-    def judged(weights: Any) -> Any:
-        key, training = jax.random.key(3), batches(0, 2)
-        return meta_loss(
-            key, model, OPTIMIZER, squared_error, compiled, training, split(1), weights
-        )
-
-    value, gradient = jax.value_and_grad(judged)(jnp.ones(TREE.size - 1))
-    np.testing.assert_allclose(value, 1.0, rtol=1e-5)
-    assert np.linalg.norm(gradient) > 1e-3
-
-
 def test_no_meta_step_changes_nothing():
     settings, weights = LocalSearchSettings(meta_steps=0), jnp.ones(TREE.size - 1)
     tuned, values = local_search(
