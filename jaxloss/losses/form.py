@@ -81,13 +81,18 @@ def evaluate_family(
 
 
 def rounded_formula(form: Form, parameters: tuple[float, ...], digits: int) -> Expression:
-    """Writes a symbolic loss with all numbers rounded to significant digits."""
+    """Writes a symbolic loss with its numbers rounded to significant digits.
+
+    Whole numbers in it stay whole: who writes 2025 does not mean 2020.
+    """
 
     def rounded(number: float) -> float:
         return float(f"{number:.{digits}g}")
 
     def terminal(head: str | float) -> Expression:
-        return Expression(head if isinstance(head, str) else rounded(head))
+        if isinstance(head, str) or float(head).is_integer():
+            return Expression(head)
+        return Expression(rounded(head))
 
     def function(primitive: Primitive, parts: Sequence[Expression]) -> Expression:
         return Expression(primitive, tuple(parts))

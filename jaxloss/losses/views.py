@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, Num
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses import cells
 
-_IMAGE_SIDE = 64.0
-"""Pixels; the centres of decoded boxes lie inside."""
+IMAGE_SIDE = 64.0
+"""Pixels of the square image that decoded boxes have their centres in (*assumed*)."""
 
 
 class View(NamedTuple):
@@ -136,9 +136,9 @@ def decoded_boxes(outputs: Float[Array, "batch 4"]) -> Float[Array, "batch 4"]:
         raise InvalidInputError(
             f"the boxes view needs outputs of shape [batch, 4], got {outputs.shape}"
         )
-    centres = _IMAGE_SIDE * jax.nn.sigmoid(outputs[:, :2])
+    centres = IMAGE_SIDE * jax.nn.sigmoid(outputs[:, :2])
     # Bounded smoothly: clipped outputs would get no gradient back from too large a box.
-    sides = _IMAGE_SIDE / 4 * jnp.exp(3.0 * jnp.tanh(outputs[:, 2:] / 3.0))
+    sides = IMAGE_SIDE / 4 * jnp.exp(3.0 * jnp.tanh(outputs[:, 2:] / 3.0))
     return jnp.concatenate([centres - sides / 2, centres + sides / 2], -1)
 
 

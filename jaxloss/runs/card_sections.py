@@ -46,7 +46,7 @@ def formula_section(given: GivenLoss, pictures: Path, simplified: Simplified | N
     if any(text and card_pictures.formula_picture(path, text) for text in texts):
         blocks.append(Picture(path, "The formula"))
     if simplified is not None:
-        blocks += _simplified_blocks(simplified)
+        blocks += [Paragraph(f"{simplified.title}:"), Code(simplified.text)]
     if latex:
         blocks += [Paragraph("In LaTeX:"), Code(latex, "latex")]
     return blocks + (_entry_blocks(given.entry, given.parameters) if given.entry else [])
@@ -68,14 +68,6 @@ def _formula_blocks(loss: LearnedLoss) -> list[Block]:
     return [
         Code(f"loss({variables}) = {formula}"),
         *([Paragraph(f"Here{guards}")] if guards else []),
-    ]
-
-
-def _simplified_blocks(simplified: Simplified) -> list[Block]:
-    unfinished = "" if simplified.finished else ", as far as it came in the time that it was given"
-    return [
-        Paragraph(f"Simplified by SymPy{unfinished}; / a plain division, guards not shown:"),
-        Code(simplified.text),
     ]
 
 

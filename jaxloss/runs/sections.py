@@ -51,10 +51,7 @@ def _simplified_blocks(simplified: Simplified | None) -> list[Block]:
     if simplified is None:
         return []
     return [
-        Paragraph(
-            f"Simplified by SymPy{simplified.remark}, / a plain division, the guards of log and "
-            "sqrt not shown; and in LaTeX:"
-        ),
+        Paragraph(f"{simplified.title}; and in LaTeX:"),
         Code(simplified.text),
         Code(simplified.latex, "latex"),
     ]

@@ -55,6 +55,14 @@ class Simplified:
         """What belongs behind the formula."""
         return "" if self.finished else " (SymPy was not given the time to finish)"
 
+    @property
+    def title(self) -> str:
+        """What belongs above the formula."""
+        return (
+            f"Simplified by SymPy{self.remark}, / a plain division, the guards of log and sqrt not "
+            "shown"
+        )
+
 
 class Simplification:
     """A simplification under way, to be used in a ``with`` statement that ends it.

@@ -119,8 +119,6 @@ def tuning_way(
         return tuner(learners, optimizer, tuning, bind)(shares, state, numbers)[0]
 
     def tune(shared: tuple[list[TuningDraws], Splits], bind: Bind, parameters: Array) -> Array:
-        if tuning.meta_steps == 0:  # Even a step that is never taken would be traced on no draws.
-            return parameters
         numbers = jnp.arange(tuning.meta_steps)
         return advance(*shared, numbers, bind, begin_tuning(tuning, parameters)).loss_params
 

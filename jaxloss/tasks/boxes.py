@@ -4,14 +4,12 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxloss.errors import require
+from jaxloss.losses.views import IMAGE_SIDE
 from jaxloss.tasks.preparation import as_values
 from jaxloss.tasks.raw import RawData
 
 BOXES_NAME = "boxes"
 """How the simulated set is called."""
-
-IMAGE_SIDE = 64.0
-"""Pixels of the square image that boxes lie in (*assumed*)."""
 
 ROWS = 800
 """Simulated boxes: enough for three splits, few enough for a laptop (*assumed*)."""

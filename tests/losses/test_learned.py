@@ -276,6 +276,7 @@ def test_it_prints_itself():
         (ZooForm("gce", "logits"), (), "1.43 * y * (1 - exp(0.7 * log(softmax(x))))"),
         (TreeForm(parse("3*f - y")), (1.0, 0.1, 1.0, 1.0), "0.3 * f - y"),
         (TreeForm(parse("f - 0.123456*y")), (1.0, 1.0, 1.0004, 1.0), "f - 0.123 * y"),
+        (TreeForm(parse("2025*f - y")), (1.0, 1.0, 1.0, 0.12345), "2025 * f - 0.123 * y"),
     ],
     ids=str,
 )

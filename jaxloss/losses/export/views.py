@@ -127,8 +127,7 @@ _IN_CELLS = "in each cell of a detector, "
 
 MEANINGS = {
     "cell_classes": f"{_IN_CELLS}x is the logit of a class or of the background and y is 1 for the "
-    "right one and 0 for the others; values are summed and divided by the number of cells with a "
-    "box",
+    "right one and 0 for the others",
     "cell_boxes": f"{_IN_CELLS}i is the area that the predicted and the true box share, u the area "
     "of both together and e that of the smallest box around both; values are averaged over the "
     "cells with a box",
@@ -215,6 +214,13 @@ def view_meaning(name: str, averages: bool = False) -> str:
         name: of the view.
         averages: whether the loss averages, whatever the view does.
     """
+    if name == "cell_classes":
+        how = (
+            "averaged over the classes of all cells"
+            if averages
+            else "summed and divided by the number of cells with a box"
+        )
+        return f"{MEANINGS[name]}; values are {how}"
     return MEANINGS[name] if name in MEANINGS else view_source(name).explained(averages)
 
 

@@ -2,6 +2,9 @@
 
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
+
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import ExampleLoss
 from jaxloss.learning.joint import JointTask, online_adaptive
@@ -15,6 +18,7 @@ from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.search.registry import method_named
 from jaxloss.search.search import Search
 from jaxloss.search.settings import MethodSettings
+from jaxloss.tasks.fitting import output_shape
 from jaxloss.tasks.task import Task
 
 
@@ -58,8 +62,19 @@ def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
             return HandMade(online_adaptive, fixed(online_adaptive), JointTask(task))
         (entry, parameters), view = zoo.read(row.name), task.view.name
         loss = zoo.as_task_loss(entry, view, **parameters)
+        _require_fit(loss, task)
         return HandMade(loss, tunable(entry, view, **parameters), task)
     except InvalidInputError as error:
         if row.name == task.task_loss_name:
             return HandMade(task.task_loss, fixed(task.task_loss), task)
         return Unfit(str(error))
+
+
+def _require_fit(loss: ExampleLoss, task: Task) -> None:
+    """Traces the loss on two examples, to see whether it takes what this network gives.
+
+    Raises:
+        InvalidInputError: it does not.
+    """
+    outputs = jnp.zeros(output_shape(task.model, task.train.inputs))
+    jax.eval_shape(loss, outputs, task.train.targets[:2])
