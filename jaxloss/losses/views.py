@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Num
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.losses import cells
+from jaxloss.losses.outputs import require_floats
 
 IMAGE_SIDE = 64.0
 """Pixels of the square image that decoded boxes have their centres in (*assumed*)."""
@@ -85,9 +86,6 @@ def same_shape_targets(outputs: Array, targets: Array) -> Array:
     Raises:
         InvalidInputError: the shapes do not fit, or the outputs are whole numbers.
     """
-    # The zoo itself imports this module.
-    from jaxloss.losses.zoo.arrays import require_floats
-
     require_floats(outputs)
     fitting = (outputs.shape, (*outputs.shape, 1))
     if targets.shape not in fitting and (*targets.shape, 1) != outputs.shape:

@@ -125,12 +125,33 @@ _CLASSES = (
 
 _IN_CELLS = "in each cell of a detector, "
 
+
+class Meaning(NamedTuple):
+    """What a view without source shows.
+
+    Attributes:
+        variables: what they are.
+        reduced: how the values of an example become one.
+        averaged: the same for a loss that averages, whatever the view does.
+    """
+
+    variables: str
+    reduced: str
+    averaged: str
+
+
 MEANINGS = {
-    "cell_classes": f"{_IN_CELLS}x is the logit of a class or of the background and y is 1 for the "
-    "right one and 0 for the others",
-    "cell_boxes": f"{_IN_CELLS}i is the area that the predicted and the true box share, u the area "
-    "of both together and e that of the smallest box around both; values are averaged over the "
-    "cells with a box",
+    "cell_classes": Meaning(
+        f"{_IN_CELLS}x is the logit of a class or of the background and y is 1 for the right one "
+        "and 0 for the others",
+        "summed and divided by the number of cells with a box",
+        "averaged over the classes of all cells",
+    ),
+    "cell_boxes": Meaning(
+        f"{_IN_CELLS}i is the area that the predicted and the true box share, u the area of both "
+        "together and e that of the smallest box around both",
+        *2 * ("averaged over the cells with a box",),
+    ),
 }
 """What the variables are of views that have no source: a detector's outputs are laid out in its own
 way, so there is nothing to paste."""
@@ -214,14 +235,11 @@ def view_meaning(name: str, averages: bool = False) -> str:
         name: of the view.
         averages: whether the loss averages, whatever the view does.
     """
-    if name == "cell_classes":
-        how = (
-            "averaged over the classes of all cells"
-            if averages
-            else "summed and divided by the number of cells with a box"
-        )
-        return f"{MEANINGS[name]}; values are {how}"
-    return MEANINGS[name] if name in MEANINGS else view_source(name).explained(averages)
+    if name not in MEANINGS:
+        return view_source(name).explained(averages)
+    meaning = MEANINGS[name]
+    how = meaning.averaged if averages else meaning.reduced
+    return f"{meaning.variables}; values are {how}"
 
 
 def view_source(name: str) -> ViewSource:

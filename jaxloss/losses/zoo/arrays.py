@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxloss.errors import require
+from jaxloss.losses.outputs import require_floats
 
 Axis: TypeAlias = int | tuple[int, ...]
 Values: TypeAlias = Float[Array, "*values"]
@@ -26,18 +27,6 @@ def fitted(predictions: Array, targets: Num[Array, "..."]) -> Array:
         "expected one shape",
     )
     return targets.astype(predictions.dtype)
-
-
-def require_floats(predictions: Array) -> None:
-    """Refuses whole numbers as predictions: they have no slope, and would cut targets to theirs.
-
-    Raises:
-        InvalidInputError: they are no floating-point numbers.
-    """
-    require(
-        jnp.issubdtype(predictions.dtype, jnp.floating),
-        f"predictions of type {predictions.dtype}; expected floating-point numbers",
-    )
 
 
 def class_numbers(

@@ -19,7 +19,7 @@ from jaxloss.errors import InvalidInputError
 from jaxloss.losses import AdaptiveForm, NetworkForm, OnlineForm, TaylorForm, zoo_form
 from jaxloss.losses.export import TARGETS, exported, exported_entry, function_name, zoo_bodies
 from jaxloss.losses.export.helpers import HELPERS
-from jaxloss.losses.export.views import MEANINGS, VIEW_SOURCES
+from jaxloss.losses.export.views import MEANINGS, VIEW_SOURCES, view_meaning
 from jaxloss.losses.network_parts import ACTIVATIONS, OUTPUTS
 from jaxloss.losses.views import VIEWS
 from jaxloss.symbols import PrimitiveSet
@@ -54,6 +54,12 @@ def test_every_view_primitive_and_activation_is_written():
         assert {*ACTIVATIONS, *OUTPUTS} <= known
     assert set(DIFFERENCES) <= {primitive.name for primitive in ALL_PRIMITIVES}
     assert {target for notes in DIFFERENCES.values() for target in notes} <= set(TARGETS)
+
+
+def test_words_say_how_a_detector_reduces_values():
+    assert view_meaning("cell_classes").endswith("divided by the number of cells with a box")
+    assert view_meaning("cell_classes", averages=True).endswith("over the classes of all cells")
+    assert view_meaning("cell_boxes") == view_meaning("cell_boxes", averages=True)
 
 
 def test_every_loss_of_the_zoo_that_trains_a_task_is_written():
