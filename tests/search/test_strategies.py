@@ -149,7 +149,7 @@ def test_sigma_is_the_spread_of_the_first_candidates(name: str):
 def test_a_padded_strategy_is_the_plain_one(name: str):
     padded = padded_strategy(name, POPULATION, 5, SIGMA)
     shapes = kinds(padded.init(jax.random.key(0), jnp.zeros(5)))
-    for size in (1, 3, 5):
+    for size in (1, 5):
         plain = strategy(name, POPULATION, size, SIGMA)
         mean = jnp.arange(1.0, size + 1)
         state, expected_state = (one.init(jax.random.key(0), mean) for one in (padded, plain))
