@@ -10,7 +10,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.runs.arguments import early_value, first_plain
 from jaxloss.runs.devices import DeviceSettings, started_devices
 from jaxloss.runs.evaluation import EvaluationSettings, evaluate, learned_on
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from jaxloss.learning.landscape import LandscapeSettings
 from jaxloss.runs.arguments import early_value, first_plain
 from jaxloss.runs.devices import DeviceSettings, started_devices
 from jaxloss.runs.landscape import LandscapeRunSettings, draw_landscapes, usual_for
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from jaxloss.runs.loop import run_search
 from jaxloss.runs.settings import RunSettings
 from jaxloss.search.registry import Preset, method_named
 from jaxloss.search.settings import MethodSettings
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 _Method = TypeVar("_Method", bound=MethodSettings)
 

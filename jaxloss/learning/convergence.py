@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from jaxloss.errors import require, unknown_name
 from jaxloss.keys import named_key
-from jaxloss.losses.zoo.boxes import areas
+from jaxloss.losses.boxes import areas
 
 ClassLoss: TypeAlias = Callable[
     [Float[Array, "batch classes"], Float[Array, "batch classes"]], Float[Array, " batch"]

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxloss.errors import require
 from jaxloss.keys import named_key
 from jaxloss.learning.convergence import BoxLoss, ClassLoss, random_boxes, shifted_boxes
-from jaxloss.losses.zoo.boxes import areas
+from jaxloss.losses.boxes import areas
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jaxloss.errors import InvalidInputError, require, unknown_name
+from jaxloss.errors import InvalidInputError, unknown_name
 from jaxloss.losses import cells
-from jaxloss.losses.outputs import require_floats
-
-IMAGE_SIDE = 64.0
-"""Pixels of the square image that decoded boxes have their centres in (*assumed*)."""
+from jaxloss.losses.anchors import anchor_distances
+from jaxloss.losses.boxes import areas, decoded_boxes
+from jaxloss.losses.targets import one_hot_targets, same_shape_targets
 
 
 class View(NamedTuple):
@@ -80,66 +79,6 @@ class View(NamedTuple):
         return total / jnp.where(weight > 0, weight, 1)
 
 
-def same_shape_targets(outputs: Array, targets: Array) -> Array:
-    """Returns targets in the shape of the outputs; only a trailing axis of one may differ.
-
-    Raises:
-        InvalidInputError: the shapes do not fit, or the outputs are whole numbers.
-    """
-    require_floats(outputs)
-    fitting = (outputs.shape, (*outputs.shape, 1))
-    if targets.shape not in fitting and (*targets.shape, 1) != outputs.shape:
-        raise InvalidInputError(
-            f"targets of shape {targets.shape} do not fit outputs of shape {outputs.shape}; "
-            "expected one target for each output, in the same layout"
-        )
-    return targets.reshape(outputs.shape).astype(outputs.dtype)
-
-
-def require_logits(outputs: Array) -> None:
-    """Refuses outputs that are not a logit for each of two classes or more.
-
-    Raises:
-        InvalidInputError: says so.
-    """
-    require(
-        outputs.ndim >= 2 and outputs.shape[-1] >= 2,
-        "the softmax view needs logits of shape [batch, classes] with two classes or more, got "
-        f"{outputs.shape}; for one output use the sigmoid view",
-    )
-
-
-def one_hot_targets(outputs: Array, targets: Array) -> Array:
-    """Returns class numbers or one-hot labels as one-hot labels in the shape of the logits."""
-    require_logits(outputs)
-    if targets.ndim == outputs.ndim - 1:
-        targets = jax.nn.one_hot(targets, outputs.shape[-1], dtype=outputs.dtype)
-    return same_shape_targets(outputs, targets)
-
-
-def decoded_boxes(outputs: Float[Array, "batch 4"]) -> Float[Array, "batch 4"]:
-    """Turns raw outputs into boxes; any finite outputs give a box of finite, positive size.
-
-    The first two outputs place the centre inside an image of 64x64 pixels, the last two stretch
-    the sides from 16 pixels to between 0.8 and 321; outputs of 0 give the box of 16 pixels in the
-    middle (*assumed*).
-
-    Returns:
-        ``x1, y1, x2, y2`` in pixels.
-
-    Raises:
-        InvalidInputError: an example does not have four outputs.
-    """
-    if outputs.ndim != 2 or outputs.shape[-1] != 4:
-        raise InvalidInputError(
-            f"the boxes view needs outputs of shape [batch, 4], got {outputs.shape}"
-        )
-    centres = IMAGE_SIDE * jax.nn.sigmoid(outputs[:, :2])
-    # Bounded smoothly: clipped outputs would get no gradient back from too large a box.
-    sides = IMAGE_SIDE / 4 * jnp.exp(3.0 * jnp.tanh(outputs[:, 2:] / 3.0))
-    return jnp.concatenate([centres - sides / 2, centres + sides / 2], -1)
-
-
 def _softmax(outputs: Array, targets: Array) -> tuple[Array, Array]:
     return jax.nn.softmax(outputs, axis=-1), one_hot_targets(outputs, targets)
 
@@ -162,40 +101,8 @@ def _logits(outputs: Array, targets: Array) -> tuple[Array, Array]:
 
 
 def _boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
-    # The zoo itself imports this module.
-    from jaxloss.losses.zoo.boxes import areas
-
     seen = areas(decoded_boxes(outputs), same_shape_targets(outputs, targets))
     return seen.intersection, seen.union, seen.enclosing
-
-
-def require_anchors(outputs: Array) -> None:
-    """Refuses outputs that are not an embedding beside two anchors or more for each example.
-
-    Raises:
-        InvalidInputError: says so.
-    """
-    require(
-        outputs.ndim == 3 and outputs.shape[1] >= 3,
-        "the anchors view needs outputs of shape [batch, 1 + classes, features], an embedding "
-        f"and the anchors of two classes or more, got {outputs.shape}",
-    )
-
-
-def anchor_distances(outputs: Float[Array, "batch rows features"]) -> Float[Array, "batch classes"]:
-    """Computes the Euclidean distance of each embedding to each class anchor, slope 0 at 0.
-
-    Args:
-        outputs: for each example its embedding and after it the anchors, ``rows = 1 + classes``.
-
-    Raises:
-        InvalidInputError: an example does not have an embedding beside two anchors or more.
-    """
-    # The zoo itself imports this module.
-    from jaxloss.losses.zoo.arrays import safe_sqrt
-
-    require_anchors(outputs)
-    return safe_sqrt(jnp.sum(jnp.square(outputs[:, :1] - outputs[:, 1:]), -1))
 
 
 def _anchors(outputs: Array, targets: Array) -> tuple[Array, Array]:
@@ -217,9 +124,6 @@ def _cell_classes(outputs: Array, targets: Array) -> tuple[Array, Array]:
 
 
 def _cell_boxes(outputs: Array, targets: Array) -> tuple[Array, Array, Array]:
-    # The zoo itself imports this module.
-    from jaxloss.losses.zoo.boxes import areas
-
     seen = areas(*cells.cell_boxes(outputs, targets))
     return seen.intersection, seen.union, seen.enclosing
 

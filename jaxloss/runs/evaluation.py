@@ -23,7 +23,9 @@ from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import require_seed
 from jaxloss.runs.summary import print_comparison, print_ranking
 from jaxloss.runs.words import plural
-from jaxloss.tasks.registry import TaskSettings, load_task, of_family
+from jaxloss.tasks.families import of_family
+from jaxloss.tasks.registry import load_task
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.task import Task
 
 

@@ -6,7 +6,7 @@ from jaxloss.runs.comparison import Comparison, p_text
 from jaxloss.runs.document import Block, Heading, Paragraph, Picture, Table
 from jaxloss.runs.statistics import summarise
 from jaxloss.runs.words import mean_and_deviation, number, plural
-from jaxloss.tasks.registry import of_family
+from jaxloss.tasks.families import of_family
 
 
 def comparison_table(comparison: Comparison, interval: bool = True) -> Table:

@@ -17,7 +17,7 @@ from jaxloss.runs.records import GenerationRecord, made_with
 from jaxloss.runs.settings import RunSettings, command, is_relative, settings_data
 from jaxloss.runs.simplify import Simplified
 from jaxloss.runs.words import FILTER_WORDS, duration, mean_and_deviation, number, plural
-from jaxloss.tasks.registry import of_family
+from jaxloss.tasks.families import of_family
 
 
 def formula_section(findings: Findings) -> list[Block]:

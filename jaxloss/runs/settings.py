@@ -12,7 +12,7 @@ from jaxloss.errors import InvalidInputError, require
 from jaxloss.search.registry import METHODS, method_named
 from jaxloss.search.settings import MethodSettings, PopulationSettings
 from jaxloss.tasks.files import SUFFIXES
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 Flat = dict[str, Any]
 """Settings by dotted name, ``{"fitness.steps": 300}``, in JSON's terms."""

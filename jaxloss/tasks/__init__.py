@@ -14,20 +14,17 @@ from jaxloss.tasks.metrics import (
 )
 from jaxloss.tasks.noise import with_label_noise, with_outliers
 from jaxloss.tasks.raw import RawData
-from jaxloss.tasks.registry import (
-    TaskSettings,
-    load_supervised_task,
-    load_task,
-    load_tasks,
-)
+from jaxloss.tasks.registry import load_task, load_tasks
 from jaxloss.tasks.retrieval import (
     RetrievalSettings,
     RetrievalTask,
     retrieval_task,
 )
 from jaxloss.tasks.saliency import SaliencyTask, saliency_task
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
+from jaxloss.tasks.supervised_registry import load_supervised_task
 from jaxloss.tasks.task import Split, Task, require_same_view
 from jaxloss.tasks.tfds import tfds_data
 

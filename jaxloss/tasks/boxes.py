@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxloss.errors import require
-from jaxloss.losses.views import IMAGE_SIDE
+from jaxloss.losses.boxes import IMAGE_SIDE
 from jaxloss.tasks.preparation import as_values
 from jaxloss.tasks.raw import RawData
 

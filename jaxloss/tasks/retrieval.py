@@ -20,9 +20,10 @@ from jaxloss.tasks.fitting import fitting_model
 from jaxloss.tasks.metrics import Direction, Metric, as_metric
 from jaxloss.tasks.options import read_options, usual_loss
 from jaxloss.tasks.preparation import standardised
-from jaxloss.tasks.registry import TaskSettings, load_supervised_task
 from jaxloss.tasks.retrieval_scores import require_enough
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.supervised import SupervisedTask
+from jaxloss.tasks.supervised_registry import load_supervised_task
 from jaxloss.tasks.task import Split
 
 FEATURES = 16

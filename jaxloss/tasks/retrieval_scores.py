@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxloss.errors import InvalidInputError, require
-from jaxloss.losses.views import anchor_distances
+from jaxloss.losses.anchors import anchor_distances
 
 Predictions = Float[Array, "examples rows features"]
 Classes = Int[Array, " examples"]

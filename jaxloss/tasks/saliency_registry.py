@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxloss.tasks.families import OWN_NETWORKS
 from jaxloss.tasks.mask_folders import MaskedImages, read_masks
 from jaxloss.tasks.options import (
     ROW_SETTINGS,
@@ -13,9 +14,9 @@ from jaxloss.tasks.options import (
     require_side,
     require_usual,
 )
-from jaxloss.tasks.registry import OWN_NETWORKS, TaskSettings
 from jaxloss.tasks.saliency import FEWEST, SaliencyTask, saliency_task
 from jaxloss.tasks.scenes import SceneSettings, compose_splits
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.splitting import split_rows
 
 COUNT = 50

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float, Num, Shaped
 
 from jaxloss.errors import require
 from jaxloss.losses import zoo
-from jaxloss.losses.views import View, decoded_boxes, view_named
+from jaxloss.losses.boxes import decoded_boxes
+from jaxloss.losses.views import View, view_named
 from jaxloss.models.model import Model
 from jaxloss.tasks.boxes import as_boxes
 from jaxloss.tasks.fitting import fitting_model

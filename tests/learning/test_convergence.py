@@ -17,9 +17,9 @@ from jaxloss.learning.convergence import (
     random_boxes,
     shifted_boxes,
 )
+from jaxloss.losses.boxes import areas
 from jaxloss.losses.tree import compile_expression
 from jaxloss.losses.views import per_example
-from jaxloss.losses.zoo.boxes import areas
 from jaxloss.symbols import BOX_PRIMITIVES, CLASS_PRIMITIVES, parse
 
 KEY = jax.random.key(0)

@@ -9,7 +9,8 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.losses import zoo
-from jaxloss.losses.views import VIEWS, decoded_boxes, per_example, shows, view_named
+from jaxloss.losses.boxes import decoded_boxes
+from jaxloss.losses.views import VIEWS, per_example, shows, view_named
 
 # Outputs of 0 decode to 24, 24, 40, 40.
 MIDDLE = jnp.zeros((3, 4))

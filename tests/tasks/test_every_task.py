@@ -29,7 +29,7 @@ from jaxloss.tasks import (
     supervised_task,
 )
 from jaxloss.tasks.detection import Annotations, DetectionSettings, detection_task
-from jaxloss.tasks.registry import FAMILIES
+from jaxloss.tasks.families import FAMILIES
 from jaxloss.tasks.task import Split
 
 SPECS = {

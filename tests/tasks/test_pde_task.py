@@ -11,7 +11,7 @@ import pytest
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import BaseOptimizerSettings, predict, train
-from jaxloss.losses.views import same_shape_targets
+from jaxloss.losses.targets import same_shape_targets
 from jaxloss.tasks import Task, TaskSettings, load_task, load_tasks
 from jaxloss.tasks.pde import PDES, PDETask, Weights, grid_points
 from jaxloss.tasks.pde.draws import Outliers, draw_rows, row_counts, terms_of

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
-from jaxloss.losses.views import decoded_boxes
+from jaxloss.losses.boxes import decoded_boxes
 
 Loss = Callable[[Array, Array], Array]
 """``(outputs [batch, width], targets) -> one value for each example``."""

@@ -8,6 +8,7 @@ docstring says. Properties and formulas are in the registry::
     zoo.as_task_loss(loss, "identity")(outputs, targets)
 """
 
+from jaxloss.losses.boxes import Areas, areas
 from jaxloss.losses.zoo.adaptive import barron
 from jaxloss.losses.zoo.adversarial import (
     gan_discriminator,
@@ -20,7 +21,7 @@ from jaxloss.losses.zoo.adversarial import (
     wgan_generator,
     wgan_gp_critic,
 )
-from jaxloss.losses.zoo.boxes import Areas, areas, ciou, diou, giou, iou
+from jaxloss.losses.zoo.boxes import ciou, diou, giou, iou
 from jaxloss.losses.zoo.cse_autoloss import (
     cse_a_box,
     cse_a_class,

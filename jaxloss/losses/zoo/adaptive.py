@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxloss.losses.arrays import fitted
 from jaxloss.losses.zoo import formulas
-from jaxloss.losses.zoo.arrays import Values, fitted
+from jaxloss.losses.zoo.arrays import Values
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.writing import EVERYWHERE, ExpressionForm
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.outputs import require_floats
-from jaxloss.losses.zoo.arrays import Axis, Values, fitted, safe_sqrt
+from jaxloss.losses.arrays import fitted, require_floats, safe_sqrt
+from jaxloss.losses.zoo.arrays import Axis, Values
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
 
 _GAN = "https://arxiv.org/abs/1406.2661"

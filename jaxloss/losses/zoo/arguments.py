@@ -7,13 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxloss.losses import cells
-from jaxloss.losses.views import (
-    decoded_boxes,
-    one_hot_targets,
-    require_logits,
-    same_shape_targets,
-    view_named,
-)
+from jaxloss.losses.boxes import decoded_boxes
+from jaxloss.losses.targets import one_hot_targets, require_logits, same_shape_targets
+from jaxloss.losses.views import view_named
 from jaxloss.losses.zoo import batches
 from jaxloss.losses.zoo.boxes import iou
 

@@ -1,4 +1,4 @@
-"""What the losses of the zoo share: shapes that fit, sums over some of the elements, safe roots."""
+"""What the losses of the zoo share: masks, sums over some of the elements, safe logarithms."""
 
 from typing import TypeAlias
 
@@ -7,26 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxloss.errors import require
-from jaxloss.losses.outputs import require_floats
+from jaxloss.losses.arrays import fitted, require_floats, safe_sqrt
 
 Axis: TypeAlias = int | tuple[int, ...]
 Values: TypeAlias = Float[Array, "*values"]
 Where: TypeAlias = Bool[Array, "..."] | None
-
-
-def fitted(predictions: Array, targets: Num[Array, "..."]) -> Array:
-    """Returns the targets in the predictions' precision.
-
-    Raises:
-        InvalidInputError: the shapes differ, or the predictions are whole numbers.
-    """
-    require_floats(predictions)
-    require(
-        predictions.shape == targets.shape,
-        f"predictions of shape {predictions.shape} and targets of shape {targets.shape}; "
-        "expected one shape",
-    )
-    return targets.astype(predictions.dtype)
 
 
 def class_numbers(
@@ -96,12 +81,6 @@ def mean(values: Float[Array, "..."], axis: Axis, where: Where = None) -> Float[
         return jnp.mean(values, axis)
     count = jnp.sum(jnp.broadcast_to(where, values.shape), axis, dtype=values.dtype)
     return total(values, axis, where) / jnp.maximum(count, 1.0)
-
-
-def safe_sqrt(values: Values) -> Values:
-    """Computes √a for a ≥ 0 with slope 0, not infinity, at 0."""
-    positive = values > 0
-    return jnp.where(positive, jnp.sqrt(jnp.where(positive, values, 1.0)), 0.0)
 
 
 def inner_products(rows: Float[Array, "batch features"]) -> Float[Array, "batch batch"]:

@@ -11,8 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
 from jaxloss.errors import require
-from jaxloss.losses.views import anchor_distances, one_hot_targets, require_anchors
-from jaxloss.losses.zoo.arrays import inner_products, safe_sqrt
+from jaxloss.losses.anchors import anchor_distances, require_anchors
+from jaxloss.losses.arrays import safe_sqrt
+from jaxloss.losses.targets import one_hot_targets
+from jaxloss.losses.zoo.arrays import inner_products
 
 Outputs = Float[Array, "batch rows features"]
 Embeddings = Float[Array, "batch features"]

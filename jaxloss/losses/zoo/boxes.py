@@ -5,59 +5,18 @@ as empty.
 """
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import fitted
+from jaxloss.losses.arrays import fitted
+from jaxloss.losses.boxes import Boxes, PerBox, areas, around, sides
 from jaxloss.losses.zoo.entry import ZooLoss
 from jaxloss.losses.zoo.writing import ExpressionForm
 
-Boxes = Float[Array, "*batch 4"]
-PerBox = Float[Array, "*batch"]
-
 _SMALLEST = 1e-7
 """Least area or length that is divided by."""
-
-
-class Areas(NamedTuple):
-    """What two boxes have in common, as areas in squared units of the boxes.
-
-    Attributes:
-        intersection: area of the overlap.
-        union: area of both together.
-        enclosing: area of the smallest box around both.
-    """
-
-    intersection: PerBox
-    union: PerBox
-    enclosing: PerBox
-
-
-def _sides(boxes: Boxes) -> Float[Array, "*batch 2"]:
-    return jnp.maximum(boxes[..., 2:] - boxes[..., :2], 0.0)
-
-
-def _area(boxes: Boxes) -> PerBox:
-    sides = _sides(boxes)
-    return sides[..., 0] * sides[..., 1]
-
-
-def _around(boxes: Boxes, targets: Boxes) -> Boxes:
-    low = jnp.minimum(boxes[..., :2], targets[..., :2])
-    return jnp.concatenate([low, jnp.maximum(boxes[..., 2:], targets[..., 2:])], -1)
-
-
-def areas(boxes: Boxes, targets: Boxes) -> Areas:
-    """Computes the areas that box losses are made of."""
-    targets = fitted(boxes, targets)
-    low = jnp.maximum(boxes[..., :2], targets[..., :2])
-    high = jnp.minimum(boxes[..., 2:], targets[..., 2:])
-    intersection = _area(jnp.concatenate([low, high], -1))
-    union = _area(boxes) + _area(targets) - intersection
-    return Areas(intersection, union, _area(_around(boxes, targets)))
 
 
 def _quotient(part: PerBox, whole: PerBox) -> PerBox:
@@ -80,7 +39,7 @@ def diou(boxes: Boxes, targets: Boxes) -> PerBox:
     """Computes 1 − IoU + (distance of the centres / diagonal of the enclosing box)²."""
     targets = fitted(boxes, targets)
     centres = jnp.sum((boxes - targets).reshape(*boxes.shape[:-1], 2, 2), -2) / 2.0
-    diagonal = jnp.sum(jnp.square(_sides(_around(boxes, targets))), -1)
+    diagonal = jnp.sum(jnp.square(sides(around(boxes, targets))), -1)
     return iou(boxes, targets) + _quotient(jnp.sum(jnp.square(centres), -1), diagonal)
 
 
@@ -97,7 +56,7 @@ def ciou(boxes: Boxes, targets: Boxes) -> PerBox:
     the gradient, as in the authors' code.
     """
     targets = fitted(boxes, targets)
-    turn = _angle(_sides(targets)) - _angle(_sides(boxes))
+    turn = _angle(sides(targets)) - _angle(sides(boxes))
     v = 4.0 / math.pi**2 * jnp.square(turn)
     alpha = jax.lax.stop_gradient(_quotient(v, iou(boxes, targets) + v))
     return diou(boxes, targets) + alpha * v

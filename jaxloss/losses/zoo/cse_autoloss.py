@@ -9,8 +9,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import fitted, log_softmax
-from jaxloss.losses.zoo.boxes import Areas, Boxes, PerBox, areas
+from jaxloss.losses.arrays import fitted
+from jaxloss.losses.boxes import Areas, Boxes, PerBox, areas
+from jaxloss.losses.zoo.arrays import log_softmax
 from jaxloss.losses.zoo.entry import ZooLoss
 from jaxloss.losses.zoo.writing import ExpressionForm
 from jaxloss.symbols.detection_primitives import serf, sgdf

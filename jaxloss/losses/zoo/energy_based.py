@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Where, fitted, kept_pair, total
+from jaxloss.losses.arrays import fitted
+from jaxloss.losses.zoo.arrays import Where, kept_pair, total
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import answers, at_temperature_one
 from jaxloss.losses.zoo.writing import ExpressionForm, times

@@ -10,8 +10,8 @@ import optax
 from jaxtyping import Array, Float
 
 from jaxloss.errors import require
-from jaxloss.losses.outputs import require_floats
-from jaxloss.losses.zoo.arrays import Axis, Where, fitted, kept_pair, mean
+from jaxloss.losses.arrays import fitted, require_floats
+from jaxloss.losses.zoo.arrays import Axis, Where, kept_pair, mean
 from jaxloss.losses.zoo.entry import Branch, Parameter, ZooLoss
 from jaxloss.losses.zoo.writing import ExpressionForm
 

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, largest_size
+from jaxloss.losses.arrays import fitted
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, kept_pair, largest_size
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import (
     HINGE,

@@ -8,15 +8,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from jaxloss.losses.arrays import fitted
 from jaxloss.losses.zoo import formulas
-from jaxloss.losses.zoo.arrays import (
-    Values,
-    Where,
-    allowed_classes,
-    class_numbers,
-    fitted,
-    kept,
-)
+from jaxloss.losses.zoo.arrays import Values, Where, allowed_classes, class_numbers, kept
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import CROSS_ENTROPY_FORMS, LOG_LIKELIHOOD, PROBABILITIES, SHARE
 from jaxloss.losses.zoo.writing import ExpressionForm

@@ -6,16 +6,8 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxloss.errors import require
-from jaxloss.losses.zoo.arrays import (
-    Axis,
-    Values,
-    Where,
-    fitted,
-    inner_products,
-    kept,
-    kept_pair,
-    safe_sqrt,
-)
+from jaxloss.losses.arrays import fitted, safe_sqrt
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, inner_products, kept, kept_pair
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Lists = Float[Array, "*lists items"]

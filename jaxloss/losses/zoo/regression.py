@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from jaxloss.losses.arrays import fitted
 from jaxloss.losses.zoo import formulas
-from jaxloss.losses.zoo.arrays import Axis, Values, Where, fitted, kept_pair, root_mean_square
+from jaxloss.losses.zoo.arrays import Axis, Values, Where, kept_pair, root_mean_square
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 from jaxloss.losses.zoo.formulas import PROBABILITIES, SHARE
 from jaxloss.losses.zoo.writing import EVERYWHERE, ExpressionForm

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jaxloss.errors import require
-from jaxloss.losses.zoo.arrays import class_numbers, safe_sqrt
+from jaxloss.losses.arrays import safe_sqrt
+from jaxloss.losses.zoo.arrays import class_numbers
 from jaxloss.losses.zoo.entry import Parameter, ZooLoss
 
 Anchors = Float[Array, "classes features"]

@@ -3,12 +3,12 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxloss.losses.arrays import fitted
 from jaxloss.losses.zoo import formulas
 from jaxloss.losses.zoo.arrays import (
     Values,
     Where,
     allowed_classes,
-    fitted,
     log_one_minus_softmax,
     log_softmax,
     mean,

@@ -5,7 +5,7 @@ which data set is *assumed* where the list alone is known.
 """
 
 from jaxloss.runs.grid.problems import ProblemSpec
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 _MLP = "mlp:1000-1000"
 

@@ -9,7 +9,7 @@ from typing import Any
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.runs.grid.reading import with_values
 from jaxloss.runs.settings import task_stem
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 _OPTION = re.compile(r"\+(?=[A-Za-z_]\w*=)")
 """Where an option of the short form begins; a plus within a path stays what it is."""

@@ -8,7 +8,7 @@ import yaml
 from jaxloss.runs.grid.paper import PAPER_PROBLEMS
 from jaxloss.runs.grid.problems import ProblemSpec
 from jaxloss.runs.grid.settings import GridSettings
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 
 def settings_text(settings: GridSettings) -> str:

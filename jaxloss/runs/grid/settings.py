@@ -16,7 +16,7 @@ from jaxloss.runs.grid.problems import ProblemSpec, problem_spec
 from jaxloss.runs.grid.reading import converted, with_values
 from jaxloss.runs.settings import require_seed
 from jaxloss.search.registry import METHODS, Method, Preset
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 _Item = TypeVar("_Item")
 

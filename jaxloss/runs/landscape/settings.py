@@ -13,7 +13,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.landscape import LandscapeSettings
 from jaxloss.runs.evaluation import LearnedOn, learned_on
 from jaxloss.runs.settings import flatten, require_seed
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 _NAME = 40
 """Characters of a loss in the name of a folder."""

@@ -7,6 +7,7 @@ import numpy as np
 from jaxloss.tasks.detection.cells import Annotations
 from jaxloss.tasks.detection.coco import LabelledImages, read_coco
 from jaxloss.tasks.detection.task import DetectionSettings, DetectionTask, detection_task
+from jaxloss.tasks.families import OWN_NETWORKS
 from jaxloss.tasks.options import (
     ROW_SETTINGS,
     SCENES,
@@ -15,8 +16,8 @@ from jaxloss.tasks.options import (
     require_side,
     require_usual,
 )
-from jaxloss.tasks.registry import OWN_NETWORKS, TaskSettings
 from jaxloss.tasks.scenes import SILHOUETTES, SceneSettings, compose_splits
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.splitting import split_rows
 
 COUNT = 160

@@ -11,7 +11,7 @@ from jaxloss.tasks.pde.problem import Problem, Weights
 from jaxloss.tasks.pde.reaction_diffusion import REACTION_DIFFUSION
 from jaxloss.tasks.pde.regression import REGRESSION
 from jaxloss.tasks.pde.task import PDETask, pde_task
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 PDES: dict[str, Problem] = {
     problem.name: problem for problem in (REGRESSION, ADVECTION, REACTION_DIFFUSION, BURGERS)

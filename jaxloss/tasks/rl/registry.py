@@ -7,13 +7,13 @@ import numpy as np
 
 from jaxloss.errors import InvalidInputError, require, unknown_name
 from jaxloss.tasks.options import require_usual
-from jaxloss.tasks.registry import TaskSettings
 from jaxloss.tasks.rl import cartpole, linear_mdp, tabular
 from jaxloss.tasks.rl.cartpole import Behaviour, cartpole_environment, record_cartpole, staged
 from jaxloss.tasks.rl.episodes import Environment, Episodes, require_horizon
 from jaxloss.tasks.rl.finite import FiniteMDP, draw_episodes, finite_environment, mostly_best
 from jaxloss.tasks.rl.minari import load_minari
 from jaxloss.tasks.rl.task import OfflineRLTask, shared_out, task_of_parts
+from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.splitting import MINIMUM_ROWS, SplitSettings, split_rows
 
 

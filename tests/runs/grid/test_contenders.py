@@ -5,7 +5,8 @@ import pytest
 from jaxloss.runs.grid.cells import Row
 from jaxloss.runs.grid.contenders import HandMade, Unfit, contender
 from jaxloss.runs.grid.settings import grid_settings
-from jaxloss.tasks.registry import TaskSettings, load_task
+from jaxloss.tasks.registry import load_task
+from jaxloss.tasks.settings import TaskSettings
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from jaxloss.search.evomal import EvoMALSettings
 from jaxloss.search.glo import GLOSettings
 from jaxloss.search.registry import METHODS
 from jaxloss.search.settings import PopulationSettings
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 YAML = """\
 methods: [evomal, gp_lfl]

@@ -21,7 +21,7 @@ from jaxloss.runs.grid.store import (
     write_cell,
 )
 from jaxloss.search.evomal import EvoMALSettings
-from jaxloss.tasks.registry import TaskSettings
+from jaxloss.tasks.settings import TaskSettings
 
 QUICK = EvoMALSettings(population=16)
 CELL = Cell(Row("evomal", True), ProblemSpec("digits", TaskSettings(label_noise=0.4)), 3)
