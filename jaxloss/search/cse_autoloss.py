@@ -50,6 +50,24 @@ class CSEState(NamedTuple):
     archive: Archive
 
 
+class Passed(NamedTuple):
+    """What has passed the filters in a generation.
+
+    Attributes:
+        archive: every tree that the filters have seen.
+        genomes: the trees that passed both.
+        scores: theirs in simulation, higher is better.
+        proposed: how many were proposed.
+        dropped: how many were dropped, and by what.
+    """
+
+    archive: Archive
+    genomes: Int[np.ndarray, "trees capacity"]
+    scores: Float[np.ndarray, " trees"]
+    proposed: int
+    dropped: dict[str, int]
+
+
 def cse_autoloss(
     tasks: Task | Sequence[Task], settings: CSEAutoLossSettings | None = None
 ) -> Search:
@@ -86,7 +104,33 @@ def cse_autoloss(
             np.array(0, np.int32),
             np.full((places, alphabet.capacity), PAD, np.int32),
             np.full(places, np.inf, np.float32),
-            empty_archive(settings.proposals * settings.generations, 0),
+            empty_archive(
+                settings.proposals * (settings.generations + settings.first_rounds - 1), 0
+            ),
+        )
+
+    def filtered(key: PRNGKeyArray, passed: Passed, genomes: np.ndarray) -> Passed:
+        """Adds what passes both filters to what has passed them before."""
+        hashes = np.asarray(programs.hashes(genomes))
+        rows = _new(passed.archive, hashes)
+        # A tree on its own in the archive is judged; what matters is that it is not seen again.
+        unknown = np.full((len(rows), 0), np.nan, np.float32)
+        worst = np.full(len(rows), np.inf, np.float32)
+        archive = record(passed.archive, hashes[rows], worst, unknown)
+        converging = rows[programs.converges(key, genomes[rows])]
+        scores = programs.simulates(key, genomes[converging])
+        sound = np.isfinite(scores)
+        dropped = {
+            "archive": len(genomes) - len(rows),
+            "not converging": len(rows) - len(converging),
+            "poor in simulation": len(converging) - int(np.sum(sound)),
+        }
+        return Passed(
+            archive,
+            np.concatenate([passed.genomes, genomes[converging[sound]]]),
+            np.concatenate([passed.scores, scores[sound]]),
+            passed.proposed + len(genomes),
+            {name: passed.dropped.get(name, 0) + number for name, number in dropped.items()},
         )
 
     def step(state: CSEState) -> tuple[CSEState, Info]:
@@ -98,42 +142,35 @@ def cse_autoloss(
         key = jax.random.fold_in(named_key(state.key, "proposals"), number)
         parents = state.genomes[: settings.parents]
         count = int(np.sum(np.isfinite(state.fitness[: settings.parents])))
-        genomes = np.array(propose(key, parents, count))
-        if number == 0:
-            genomes[: len(first)] = first
-        hashes = np.asarray(programs.hashes(genomes))
-        rows = _new(state.archive, hashes)
-        dropped = {"archive": len(genomes) - len(rows)}
-        # A tree on its own in the archive is judged; what matters is that it is not seen again.
-        unknown = np.full((len(rows), 0), np.nan, np.float32)
-        archive = record(
-            state.archive, hashes[rows], np.full(len(rows), np.inf, np.float32), unknown
-        )
-
-        converging = rows[programs.converges(state.key, genomes[rows])]
-        dropped["not converging"] = len(rows) - len(converging)
-        scores = programs.simulates(state.key, genomes[converging])
-        order = np.argsort(-scores, kind="stable")[: settings.population]
-        chosen = converging[order[np.isfinite(scores[order])]]
-        dropped["poor in simulation"] = len(converging) - len(chosen)
+        passed = Passed(state.archive, state.genomes[:0], state.fitness[:0], 0, dict[str, int]())
+        for turn in range(1 if number else settings.first_rounds):
+            genomes = np.array(propose(jax.random.fold_in(key, turn), parents, count))
+            if number == turn == 0:
+                genomes[: len(first)] = first
+            passed = filtered(state.key, passed, genomes)
+            if len(passed.genomes) >= settings.parents:
+                break
+        order = np.argsort(-passed.scores, kind="stable")[: settings.population]
+        chosen, dropped = passed.genomes[order], passed.dropped
+        dropped["poor in simulation"] += len(passed.genomes) - len(chosen)
 
         fitness = np.zeros(0, np.float32)
         if len(chosen):
             training_key = named_key(state.key, "partial training")
-            scored = programs.train(training_key, genomes[chosen])
+            scored = programs.train(training_key, chosen)
             fitness = mean_over_tasks(scored, programs.scales(training_key))
         dropped["not finite"] = int(np.sum(~np.isfinite(fitness)))
-        everyone = np.concatenate([state.genomes, genomes[chosen]])
+        everyone = np.concatenate([state.genomes, chosen])
         values = np.concatenate([state.fitness, np.asarray(fitness, np.float32)])
         best = np.argsort(np.where(np.isfinite(values), values, np.inf), kind="stable")[:places]
         values = np.where(np.isfinite(values), values, np.inf)[best].astype(np.float32)
         generation = np.array(number + 1, np.int32)
-        state = CSEState(state.key, generation, everyone[best], values, archive)
+        state = CSEState(state.key, generation, everyone[best], values, passed.archive)
         return state, Info(
             generation=number,
             best_fitness=float(state.fitness[0]),
             best=loss_at(state, 0) if np.isfinite(state.fitness[0]) else None,
-            candidates=settings.proposals,
+            candidates=passed.proposed,
             trained=len(chosen),
             dropped=dropped,
             training_steps=steps_of_one * len(chosen),

@@ -19,6 +19,9 @@ class CSEAutoLossSettings(PopulationSettings):
     """Trees of a generation that the filters see (*assumed*)."""
     parents: int = 8
     """Best trees so far that others are bred from (*assumed*)."""
+    first_rounds: int = 30
+    """Times that the first generation may propose, until as many trees as there are to be parents
+    have passed the filters: of few, all that follow would be variants (*assumed*)."""
     seed_from: tuple[str, ...] = ()
     """Losses among the first proposals: formulas, or names of the zoo that have one."""
     proposal: ProposalSettings = field(default_factory=ProposalSettings)
@@ -32,6 +35,7 @@ class CSEAutoLossSettings(PopulationSettings):
             f"only EvoMAL's trees race: expected 1 fitness rung, got {self.fitness.rungs}",
         )
         require(self.parents >= 1, f"parents must be 1 or more, got {self.parents}")
+        require(self.first_rounds >= 1, f"first_rounds must be 1 or more, got {self.first_rounds}")
         require(
             self.proposals >= self.population,
             f"proposals must be at least the population of {self.population}, got {self.proposals}",

@@ -65,7 +65,7 @@ class Search(NamedTuple):
         front: ``(state) -> entries``, smallest first: size against fitness.
         finalists: ``(state) -> finalists``, best first; what ``best`` takes the first of.
         steps: how many steps the settings ask for.
-        candidates: how many losses each of them considers.
+        candidates: how many losses each of them considers; the first may take more.
     """
 
     init: Callable[[PRNGKeyArray], PyTree]

@@ -36,7 +36,8 @@ SETTINGS: dict[str, Any] = {
     "population": 3,
     "generations": 3,
     "proposals": 48,
-    "parents": 3,
+    "parents": 2,
+    "first_rounds": 20,
     "chunk": 2,
     "proposal": ProposalSettings(max_nodes=24, initial_height=(1, 3)),
     "convergence": ConvergenceSettings(lines=12, steps=8),
@@ -157,6 +158,19 @@ def test_a_formula_to_seed_from_is_judged_in_the_first_generation(course: Course
     assert genome.tolist() in course.states[1].genomes.tolist()
 
 
+def test_the_first_generation_proposes_until_there_are_parents_enough(course: Course, place: Place):
+    first, *later = course.infos
+    assert first.candidates % SETTINGS["proposals"] == 0
+    assert first.trained >= SETTINGS["parents"]
+    if place.name == "classes":
+        # Hardly any tree of logits passes; of the one to seed from alone, all others would come.
+        assert first.candidates > SETTINGS["proposals"]
+    assert all(info.candidates == SETTINGS["proposals"] for info in later)
+    for info in course.infos:
+        kept = info.candidates - sum(info.dropped.values())
+        assert kept == info.trained - info.dropped["not finite"]
+
+
 def test_no_tree_passes_the_filters_twice(course: Course):
     new = [info.candidates - info.dropped["archive"] for info in course.infos]
     archive = course.states[-1].archive
@@ -198,6 +212,7 @@ def test_formulas_to_seed_from_are_read_when_the_search_is_made():
     ("settings", "message"),
     [
         ({"parents": 0}, "parents must be 1 or more, got 0"),
+        ({"first_rounds": 0}, "first_rounds must be 1 or more, got 0"),
         ({"population": 9, "proposals": 8}, "proposals must be at least the population of 9"),
     ],
 )

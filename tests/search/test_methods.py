@@ -101,6 +101,7 @@ CASES = {
             "population": 3,
             "proposals": 60,
             "parents": 3,
+            "first_rounds": 1,
             "seed_from": ("neg(dot(y, log(softmax(x))))",),
             "proposal": ProposalSettings(max_nodes=20, initial_height=(1, 3)),
             "convergence": ConvergenceSettings(lines=8, steps=5),

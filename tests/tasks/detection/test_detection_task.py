@@ -192,6 +192,7 @@ def test_cse_autoloss_learns_class_losses_of_cells(classes: DetectionTask, goes_
         generations=3,
         proposals=40,
         parents=3,
+        first_rounds=1,
         chunk=3,
         seed_from=("neg(dot(y, log(softmax(x))))",),
         fitness=FitnessSettings(steps=10),
