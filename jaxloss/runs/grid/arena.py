@@ -6,7 +6,7 @@ from typing import NamedTuple
 from jaxloss.errors import InvalidInputError, require
 from jaxloss.runs.folder import data_fingerprint
 from jaxloss.runs.grid.cells import Row
-from jaxloss.runs.grid.contenders import Contender, Unfit, contender
+from jaxloss.runs.grid.contenders import Contender, Unfit, contender, example_of
 from jaxloss.runs.grid.paper import PAPER_PROBLEMS
 from jaxloss.runs.grid.problems import ProblemSpec
 from jaxloss.runs.grid.ranking import JudgedProblem
@@ -83,9 +83,10 @@ def prepare(settings: GridSettings) -> Arena:
     usual = dict.fromkeys(problem.task.task_loss_name for problem in problems.values())
     added = tuple(Row(name, learned=False) for name in usual if name not in known)
     rows = settings.rows + added
+    examples = {name: example_of(problem.task) for name, problem in problems.items()}
     contenders = {
-        (row.name, problem.spec.name): contender(row, settings, problem.task)
-        for problem in problems.values()
+        (row.name, name): contender(row, settings, problem.task, examples[name])
+        for name, problem in problems.items()
         for row in rows
     }
     for name, _ in settings.overridden:

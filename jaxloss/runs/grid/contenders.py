@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from jaxloss.errors import InvalidInputError
 from jaxloss.learning.inner import ExampleLoss
@@ -52,8 +53,29 @@ class Searching(NamedTuple):
 Contender = Unfit | HandMade | Searching
 
 
-def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
-    """Prepares a row for a problem; computes nothing yet."""
+class Example(NamedTuple):
+    """The shapes of what a problem's network gives for two examples, and of their targets."""
+
+    outputs: jax.ShapeDtypeStruct
+    targets: Array
+
+
+def example_of(task: Task) -> Example:
+    """Traces the network of a problem, once for all rows."""
+    shape = output_shape(task.model, task.train.inputs)
+    outputs = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
+    return Example(outputs, task.train.targets[:2])
+
+
+def contender(row: Row, settings: GridSettings, task: Task, example: Example) -> Contender:
+    """Prepares a row for a problem; computes nothing yet.
+
+    Args:
+        row: a method or a hand-made loss.
+        settings: of the comparison.
+        task: the problem's.
+        example: what `example_of` says of it.
+    """
     try:
         if row.learned:
             own = widened(settings.search(row.name), settings.budget)
@@ -62,19 +84,10 @@ def contender(row: Row, settings: GridSettings, task: Task) -> Contender:
             return HandMade(online_adaptive, fixed(online_adaptive), JointTask(task))
         (entry, parameters), view = zoo.read(row.name), task.view.name
         loss = zoo.as_task_loss(entry, view, **parameters)
-        _require_fit(loss, task)
+        # It may refuse outputs of such a shape.
+        jax.eval_shape(loss, *example)
         return HandMade(loss, tunable(entry, view, **parameters), task)
     except InvalidInputError as error:
         if row.name == task.task_loss_name:
             return HandMade(task.task_loss, fixed(task.task_loss), task)
         return Unfit(str(error))
-
-
-def _require_fit(loss: ExampleLoss, task: Task) -> None:
-    """Traces the loss on two examples, to see whether it takes what this network gives.
-
-    Raises:
-        InvalidInputError: it does not.
-    """
-    outputs = jnp.zeros(output_shape(task.model, task.train.inputs))
-    jax.eval_shape(loss, outputs, task.train.targets[:2])

@@ -3,7 +3,7 @@
 import pytest
 
 from jaxloss.runs.grid.cells import Row
-from jaxloss.runs.grid.contenders import HandMade, Unfit, contender
+from jaxloss.runs.grid.contenders import HandMade, Unfit, contender, example_of
 from jaxloss.runs.grid.settings import grid_settings
 from jaxloss.tasks.registry import load_task
 from jaxloss.tasks.settings import TaskSettings
@@ -22,7 +22,7 @@ def test_a_hand_made_loss_serves_a_problem_or_is_left_out_with_the_reason(
 ):
     task = load_task("diabetes", TaskSettings(model="linear"))
     settings = grid_settings({"methods": [], "losses": [loss], "out": "nowhere"})
-    found = contender(Row(loss, learned=False), settings, task)
+    found = contender(Row(loss, learned=False), settings, task, example_of(task))
     if reason is None:
         assert isinstance(found, HandMade)
     else:

@@ -12,7 +12,7 @@ from rich.console import Console
 from jaxloss.runs.document import Picture, Table, as_html, as_markdown
 from jaxloss.runs.grid.arena import Arena, LoadedProblem
 from jaxloss.runs.grid.cells import Cell, CellResult, FinishedCell, Row
-from jaxloss.runs.grid.contenders import contender
+from jaxloss.runs.grid.contenders import contender, example_of
 from jaxloss.runs.grid.csv_files import long_csv, summary_csv
 from jaxloss.runs.grid.formats import console_table, latex, latex_text, markdown
 from jaxloss.runs.grid.output import write_cells, write_standing
@@ -145,7 +145,7 @@ def test_names_of_files_have_no_spaces() -> None:
     rows = tuple(Row(name, learned=False) for name in usual)
     settings = grid_settings({"methods": [], "losses": ["mae"], "out": "nowhere"})
     contenders = {
-        (row.name, name): contender(row, settings, problem.task)
+        (row.name, name): contender(row, settings, problem.task, example_of(problem.task))
         for row in rows
         for name, problem in problems.items()
     }
