@@ -57,15 +57,18 @@ class Passed(NamedTuple):
         archive: every tree that the filters have seen.
         genomes: the trees that passed both.
         scores: theirs in simulation, higher is better.
-        proposed: how many were proposed.
         dropped: how many were dropped, and by what.
     """
 
     archive: Archive
     genomes: Int[np.ndarray, "trees capacity"]
     scores: Float[np.ndarray, " trees"]
-    proposed: int
     dropped: dict[str, int]
+
+    @property
+    def proposed(self) -> int:
+        """How many were proposed."""
+        return len(self.genomes) + sum(self.dropped.values())
 
 
 def cse_autoloss(
@@ -129,7 +132,6 @@ def cse_autoloss(
             archive,
             np.concatenate([passed.genomes, genomes[converging[sound]]]),
             np.concatenate([passed.scores, scores[sound]]),
-            passed.proposed + len(genomes),
             {name: passed.dropped.get(name, 0) + number for name, number in dropped.items()},
         )
 
@@ -142,7 +144,7 @@ def cse_autoloss(
         key = jax.random.fold_in(named_key(state.key, "proposals"), number)
         parents = state.genomes[: settings.parents]
         count = int(np.sum(np.isfinite(state.fitness[: settings.parents])))
-        passed = Passed(state.archive, state.genomes[:0], state.fitness[:0], 0, dict[str, int]())
+        passed = Passed(state.archive, state.genomes[:0], state.fitness[:0], dict[str, int]())
         for turn in range(1 if number else settings.first_rounds):
             genomes = np.array(propose(jax.random.fold_in(key, turn), parents, count))
             if number == turn == 0:
@@ -151,7 +153,7 @@ def cse_autoloss(
             if len(passed.genomes) >= settings.parents:
                 break
         order = np.argsort(-passed.scores, kind="stable")[: settings.population]
-        chosen, dropped = passed.genomes[order], passed.dropped
+        chosen, dropped = passed.genomes[order], dict(passed.dropped)
         dropped["poor in simulation"] += len(passed.genomes) - len(chosen)
 
         fitness = np.zeros(0, np.float32)

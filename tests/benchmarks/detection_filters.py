@@ -1,6 +1,6 @@
 """How many random losses of detectors CSE-Autoloss's two filters drop, and which ones they keep.
 
-The candidates are those of a search's first generation, with the settings of the paper's preset:
+The candidates are drawn like those of a search's first round, at the paper preset's settings:
 trees grown at random, before any parent is there to breed from.
 """
 
@@ -39,11 +39,11 @@ def rows(
     population: int = 20,
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4),
 ) -> list[dict[str, Any]]:
-    """Filters the first generation of a search, for each seed and for all of them together.
+    """Filters what a search proposes at first, for each seed and for all of them together.
 
     Args:
         branch: ``"class"`` or ``"box"``.
-        proposals: trees of the generation.
+        proposals: trees of a round.
         population: how many of those that converge the simulation keeps at most.
         seeds: of the searches.
     """
