@@ -1,6 +1,5 @@
 """The command ``jaxloss export``."""
 
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from jaxloss.losses.export import (
     exported,
     exported_entry,
 )
-from jaxloss.runs.folder import write_atomically
+from jaxloss.runs.folder import require_other_file, write_atomically
 from jaxloss.runs.given import GivenLoss, given_loss
 
 _BINARY = "stablehlo"
@@ -98,15 +97,11 @@ def _check(given: ExportArguments) -> None:
         )
         return
     path = Path(given.out)
-    require(not path.is_dir(), f"{path} is a folder; name a file with --out")
+    require_other_file(path, (given.loss,))
     require(path.parent.is_dir(), f"{path} cannot be written: there is no folder {path.parent}")
     require(
         given.force or not path.exists(),
         f"{path} exists; name another file, or replace it with --force",
-    )
-    require(
-        not (path.exists() and os.path.isfile(given.loss) and path.samefile(given.loss)),
-        f"{path} is the loss itself; name another file with --out",
     )
 
 

@@ -83,9 +83,9 @@ def classes_converge(
     """Tests a class loss; pure, for ``jit`` and ``vmap`` over what ``values`` holds.
 
     Lines start at random logits, that of the right class below 0: from a right and sure prediction
-    a loss may fall by less than rounding shows beside what the other classes add. On half of the
-    lines the right class's logit rises to a sure one while the others stay; on the other half the
-    others fall to a sure no as well. A loss converges if
+    a loss may fall by less than rounding shows beside what the other classes add. Two lines
+    leave each start: on one the right class's logit rises to a sure one while the others stay, on
+    the other the others fall to a sure no as well. A loss converges if
 
     1. its values and gradients are finite on all lines;
     2. on both sorts of lines it falls: from the start to the end it gets less, and no step raises

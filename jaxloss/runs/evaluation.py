@@ -16,7 +16,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
 from jaxloss.runs.comparison import Comparison, compare_all, comparison_data, verdict
-from jaxloss.runs.folder import write_json
+from jaxloss.runs.folder import require_other_file, write_json
 from jaxloss.runs.given import fitting_loss, listed_losses, load_loss
 from jaxloss.runs.people import own_code_errors, require_working_metric
 from jaxloss.runs.records import made_with
@@ -69,10 +69,12 @@ def evaluate(settings: EvaluationSettings, console: Console | None = None) -> li
 
     Raises:
         InvalidInputError: a loss cannot be read or does not fit the task, or the task cannot be
-            made.
+            made, or the file cannot be written.
     """
     console = console or Console()
     names = listed_losses(settings.losses)
+    if settings.out is not None:
+        _check_out(Path(settings.out), (*settings.losses, *names))
     task = load_task(settings.task, settings.problem)
     losses = [fitting_loss(name, task.view.name) for name in names]
     for loss in losses:
@@ -125,6 +127,19 @@ def require_fit(loss: LearnedLoss, task: Task) -> None:
     )
 
 
+def _check_out(path: Path, losses: Sequence[str]) -> None:
+    """Refuses before any training what would be found out after all of them."""
+    require_other_file(path, losses)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> InvalidInputError:
+    return InvalidInputError(f"{path} cannot be written: {error.strerror}")
+
+
 def _write(path: Path, comparisons: Sequence[Comparison], task: Task) -> None:
     data = {
         "task": task.name,
@@ -133,10 +148,9 @@ def _write(path: Path, comparisons: Sequence[Comparison], task: Task) -> None:
         "made_with": made_with(),
     }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, data)
     except OSError as error:
-        raise InvalidInputError(f"{path} cannot be written: {error.strerror}") from error
+        raise _unwritable(path, error) from error
 
 
 class LearnedOn(NamedTuple):

@@ -52,6 +52,21 @@ def write_json(path: Path, data: Any) -> None:
     write_atomically(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
 
 
+def require_other_file(path: Path, read: Sequence[str]) -> None:
+    """Refuses a folder, or what a command reads, as the file that it writes.
+
+    Args:
+        path: what ``--out`` names.
+        read: what the command reads; only the files among it count.
+
+    Raises:
+        InvalidInputError: says which of the two it is.
+    """
+    require(not path.is_dir(), f"{path} is a folder; name a file with --out")
+    known = path.exists() and any(os.path.isfile(one) and path.samefile(one) for one in read)
+    require(not known, f"{path} is the loss itself; name another file with --out")
+
+
 def check_folder(settings: RunSettings) -> None:
     """Refuses a folder that the run may not use; changes nothing.
 

@@ -21,6 +21,7 @@ from jaxloss.search.plan import chunk_of
 from jaxloss.search.programs import drawing
 from jaxloss.search.settings import PopulationSettings
 from jaxloss.search.several import Tasks, mean_of, mean_over_tasks, task_scales
+from jaxloss.search.strategy_kinds import REMEMBERING
 from jaxloss.tasks.task import Split
 
 
@@ -30,7 +31,8 @@ class FlatVerdicts(NamedTuple):
     Attributes:
         fitness: lower is better; infinite where the training failed or a filter dropped it.
         ranking: what a strategy is told: the fitness, infinite where the training failed, and for
-            rejected candidates a value behind all finite ones, the lower the less hopeless.
+            rejected candidates a value behind all finite ones, the lower the less hopeless; behind
+            those of later generations too, if the strategy compares with them.
         trained: whether the candidate was trained with.
         dropped: how many each filter took out.
         training_steps: steps of inner training that were taken.
@@ -49,6 +51,10 @@ FlatJudge = Callable[[PRNGKeyArray, Float[np.ndarray, "candidates parameters"]],
 LARGEST = 1e30
 """Fitness beyond which all candidates are as hopeless as rejected ones, far from overflow."""
 
+HOPELESS = 1e14
+"""Where rejected candidates begin that are compared with later generations: beyond all fitness that
+a training of use ends with, and short of 1e15, where strategies cut off."""
+
 
 class _TaskPrograms(NamedTuple):
     improve: PopulationProgram
@@ -57,7 +63,9 @@ class _TaskPrograms(NamedTuple):
     splits: tuple[Split, Split]
 
 
-def flat_judge(tasks: Tasks, settings: PopulationSettings, form: Form, view: str) -> FlatJudge:
+def flat_judge(
+    tasks: Tasks, settings: PopulationSettings, form: Form, view: str, strategy: str | None = None
+) -> FlatJudge:
     """Makes ``(key, parameters) -> verdicts``.
 
     ``key`` is the whole search's, so that all generations train from the same networks.
@@ -67,6 +75,7 @@ def flat_judge(tasks: Tasks, settings: PopulationSettings, form: Form, view: str
         settings: ``rejection.when`` other than "never" tests once, before the training.
         form: the family.
         view: what its losses see.
+        strategy: name of the strategy that is told of the ranking, if one is.
 
     Raises:
         InvalidInputError: candidates are to race, which only trees do.
@@ -79,6 +88,7 @@ def flat_judge(tasks: Tasks, settings: PopulationSettings, form: Form, view: str
     parts = [_task_programs(tasks, place, settings, bind) for place in range(len(tasks))]
     scales = task_scales(tasks, settings.optimizer, settings.fitness)
     tests = settings.rejection.when != "never"
+    least = HOPELESS if strategy in REMEMBERING else 0.0
     steps = len(tasks) * settings.fitness.seeds * settings.fitness.steps
 
     @lru_cache(maxsize=1)
@@ -113,7 +123,7 @@ def flat_judge(tasks: Tasks, settings: PopulationSettings, form: Form, view: str
             "rejected before": count - len(rows),
             "not finite": int(np.sum(~np.isfinite(fitness[rows]))),
         }
-        ranking = _behind(fitness, gains, trained)
+        ranking = _behind(fitness, gains, trained, least)
         return FlatVerdicts(fitness, ranking, trained, dropped, steps * len(rows))
 
     return judge
@@ -139,10 +149,12 @@ def _task_programs(
     )
 
 
-def _behind(fitness: np.ndarray, gains: np.ndarray, trained: np.ndarray) -> np.ndarray:
-    """Puts rejected candidates behind all finite ones, in the order of their gains."""
+def _behind(
+    fitness: np.ndarray, gains: np.ndarray, trained: np.ndarray, least: float
+) -> np.ndarray:
+    """Puts rejected candidates behind all finite ones and ``least``, in order of their gains."""
     ends = fitness[np.isfinite(fitness)]
-    worst = min(float(ends.max()), LARGEST) if len(ends) else 0.0
+    worst = max(min(float(ends.max()), LARGEST), least) if len(ends) else least
     ranking = np.array(fitness, np.float64)
     rejected = np.flatnonzero(~trained)
     order = np.argsort(np.argsort(-gains[rejected], kind="stable"), kind="stable")

@@ -62,9 +62,11 @@ class GLOSettings(GeneticSettings):
             f"coefficient_generations must be 0 or more, got {self.coefficient_generations}",
         )
         require(
-            self.fitness.rungs == 1 or self.coefficient_generations == 0,
+            self.fitness.rungs == 1
+            or (self.coefficient_generations == 0 and self.tree_steps is None),
             f"only trees race: expected 1 fitness rung, got {self.fitness.rungs}, or 0 "
-            f"coefficient_generations, got {self.coefficient_generations}",
+            f"coefficient_generations, got {self.coefficient_generations}, and no tree_steps, "
+            f"got {self.tree_steps}",
         )
 
 
@@ -112,7 +114,7 @@ def glo(tasks: Task | Sequence[Task], settings: GLOSettings | None = None) -> Se
 
     @lru_cache(maxsize=2)
     def judge_of(form: TreeForm) -> FlatJudge:
-        return flat_judge(together, settings, form, together[0].view.name)
+        return flat_judge(together, settings, form, together[0].view.name, settings.strategy)
 
     def init(key: PRNGKeyArray) -> GLOState:
         strategy = own.init(named_key(key, "coefficients"), jnp.ones(1))

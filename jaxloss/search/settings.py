@@ -11,7 +11,7 @@ from jaxloss.learning.trials import TrialSettings
 from jaxloss.losses.ways import Way
 from jaxloss.symbols.genome import Alphabet
 from jaxloss.symbols.primitives import EVOMAL_PRIMITIVES
-from jaxloss.symbols.variation import VariationSettings
+from jaxloss.symbols.variation import VariationSettings, elite_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +66,8 @@ class GeneticSettings(PopulationSettings):
             f"equivalence_tolerance must be 0 or more, got {self.equivalence_tolerance}",
         )
         self.variation.check(Alphabet(EVOMAL_PRIMITIVES, self.max_nodes))
+        require(
+            self.generations == 1 or elite_count(self.variation, self.population) < self.population,
+            f"population: all {self.population} would be elite, and no generation bring anything "
+            "new; expected a larger one, or less elitism",
+        )

@@ -13,7 +13,7 @@ from jaxloss.learning.finalists import SMALLEST_SCALE
 from jaxloss.learning.fitness import FitnessSettings, partial_training
 from jaxloss.learning.inner import BaseOptimizerSettings
 from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.tasks.task import Task, require_same_view
+from jaxloss.tasks.task import Task, require_alike
 
 Tasks = tuple[Task, ...]
 """The tasks that a loss is learned on; the network belongs to the task."""
@@ -23,11 +23,12 @@ def as_tasks(given: Task | Sequence[Task]) -> Tasks:
     """Makes a tuple of one task or several.
 
     Raises:
-        InvalidInputError: there is none, or they do not show their losses the same.
+        InvalidInputError: there is none, they do not show their losses the same, or their metrics
+            differ.
     """
     tasks = tuple(given) if isinstance(given, Sequence) else (given,)
     require(len(tasks) >= 1, "a search needs at least one task, got none")
-    require_same_view(tasks)
+    require_alike(tasks)
     return tasks
 
 

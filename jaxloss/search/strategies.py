@@ -4,7 +4,6 @@ https://arxiv.org/abs/2212.04180 (evosax); the algorithms' own papers are named 
 """
 
 import inspect
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
-from jaxloss.errors import require, unknown_name
+from jaxloss.search.strategy_kinds import FROM_MEAN, KINDS, REMEMBERING, groups_of, require_usable
 
 
 class Strategy(NamedTuple):
@@ -25,9 +24,9 @@ class Strategy(NamedTuple):
             never change.
         ask: ``(key, state) -> (solutions, state)``, solutions of ``[population, dimensions]``.
         tell: ``(key, solutions, fitness, state) -> state``; lower fitness is better. A fitness
-            that is not finite counts as worse than the worst finite one, one beyond ±1e15 as that.
-            Where none is finite, or the update would make the state not finite, the state stays
-            as it was.
+            that is not finite counts as worse than the worst finite one, and for algorithms that
+            compare with earlier generations as 1e15; one beyond ±1e15 as that. Where none is
+            finite, or the update would make the state not finite, the state stays as it was.
     """
 
     init: Callable[[PRNGKeyArray, Float[Array, " dimensions"]], PyTree]
@@ -52,55 +51,8 @@ class PopulationState(NamedTuple):
     started: Bool[Array, ""]
 
 
-class _Kind(NamedTuple):
-    """An algorithm, with the population sizes that it can work with."""
-
-    algorithm: str
-    smallest: int = 2
-    even: bool = False
-
-
-_FROM_MEAN: dict[str, _Kind] = {
-    "ars": _Kind("ARS", even=True),
-    "asebo": _Kind("ASEBO", even=True),
-    "cma_anchored_les": _Kind("CMAAnchoredLES"),
-    "cma_es": _Kind("CMA_ES"),
-    "cr_fm_nes": _Kind("CR_FM_NES", even=True),
-    "discovered_es": _Kind("DiscoveredES"),
-    "esmc": _Kind("ESMC", smallest=4, even=True),
-    "evotf_es": _Kind("EvoTF_ES"),
-    "gradientless_descent": _Kind("GradientlessDescent", smallest=1),
-    "hill_climbing": _Kind("HillClimbing", smallest=1),
-    "iamalgam_full": _Kind("iAMaLGaM_Full"),
-    "iamalgam_univariate": _Kind("iAMaLGaM_Univariate"),
-    "learned_es": _Kind("LearnedES"),
-    "ma_es": _Kind("MA_ES"),
-    "noise_reuse_es": _Kind("NoiseReuseES", even=True),
-    "open_es": _Kind("Open_ES", even=True),
-    "persistent_es": _Kind("PersistentES", even=True),
-    "pgpe": _Kind("PGPE", even=True),
-    "rm_es": _Kind("Rm_ES"),
-    "sep_cma_es": _Kind("Sep_CMA_ES"),
-    "simple_es": _Kind("SimpleES"),
-    "simulated_annealing": _Kind("SimulatedAnnealing", smallest=1),
-    "snes": _Kind("SNES"),
-    "xnes": _Kind("xNES"),
-}
-_FROM_POPULATION: dict[str, _Kind] = {
-    "differential_evolution": _Kind("DifferentialEvolution", smallest=4),
-    "gesmr_ga": _Kind("GESMR_GA"),
-    "learned_ga": _Kind("LearnedGA"),
-    "mr15_ga": _Kind("MR15_GA"),
-    "pso": _Kind("PSO"),
-    "samr_ga": _Kind("SAMR_GA"),
-    "simple_ga": _Kind("SimpleGA"),
-}
 # Some algorithms standardise fitness: the sum of its squares has to stay within float32.
 _LARGEST_FITNESS = 1e15
-_KINDS = _FROM_MEAN | _FROM_POPULATION
-
-STRATEGY_NAMES: tuple[str, ...] = tuple(_KINDS)
-"""What `strategy` can be asked for."""
 
 
 @lru_cache(maxsize=256)
@@ -114,8 +66,9 @@ def strategy(name: str, population: int, dimensions: int, sigma: float | None = 
     (run several populations at once).
 
     Args:
-        name: one of `STRATEGY_NAMES`. Those that start from a population ask for it first: points
-            around the mean, which count for nothing until their fitness has been told.
+        name: one of `jaxloss.search.strategy_kinds.STRATEGY_NAMES`. Those that start from a
+            population ask for it first: points around the mean, which count for nothing until their
+            fitness has been told.
         population: how many candidates a generation has.
         dimensions: the length of a candidate.
         sigma: the initial step size; None: evosax's own. ``gradientless_descent`` takes it as its
@@ -127,10 +80,10 @@ def strategy(name: str, population: int, dimensions: int, sigma: float | None = 
         InvalidInputError: an unknown name, a population that the algorithm cannot work with, no
             dimensions, or a step size that is not positive.
     """
-    _check(name, population, dimensions, sigma)
+    require_usable(name, population, dimensions, sigma)
     with jax.numpy_rank_promotion("allow"), jax.ensure_compile_time_eval():
-        algorithm, parameters = _algorithm(_KINDS[name].algorithm, population, dimensions, sigma)
-    if name in _FROM_MEAN:
+        algorithm, parameters = _algorithm(KINDS[name].algorithm, population, dimensions, sigma)
+    if name in FROM_MEAN:
         plain = Strategy(
             lambda key, mean: algorithm.init(key, mean, parameters),
             lambda key, state: algorithm.ask(key, state, parameters),
@@ -139,24 +92,7 @@ def strategy(name: str, population: int, dimensions: int, sigma: float | None = 
     else:
         spread = 1.0 if sigma is None else sigma
         plain = _from_population(algorithm, parameters, population, spread)
-    return _guarded(plain)
-
-
-def _check(name: str, population: int, dimensions: int, sigma: float | None) -> None:
-    if name not in _KINDS:
-        raise unknown_name("strategy", name, STRATEGY_NAMES)
-    kind = _KINDS[name]
-    parity = "an even number, " if kind.even else ""
-    require(
-        population >= kind.smallest and not (kind.even and population % 2),
-        f"population: {population}; {name} expects {parity}at least {kind.smallest}",
-    )
-    require(
-        name != "gesmr_ga" or _groups(population) > 1,
-        f"population: {population}; gesmr_ga expects one more than a product: 5, 7, 9, 10, 11, 13",
-    )
-    require(dimensions >= 1, f"dimensions: {dimensions}; expected at least 1")
-    require(sigma is None or 0 < sigma < float("inf"), f"sigma: {sigma}; expected above 0")
+    return _guarded(plain, name in REMEMBERING)
 
 
 def _algorithm(name: str, population: int, dimensions: int, sigma: float | None) -> tuple[Any, Any]:
@@ -169,7 +105,7 @@ def _algorithm(name: str, population: int, dimensions: int, sigma: float | None)
     if sigma is not None and "std_schedule" in inspect.signature(make).parameters:
         settings["std_schedule"] = optax.constant_schedule(sigma)
     if name == "GESMR_GA":
-        settings["num_groups"] = _groups(population)
+        settings["num_groups"] = groups_of(population)
     algorithm = make(population_size=population, solution=jnp.zeros(dimensions), **settings)
     parameters = algorithm.default_params
     if sigma is not None and hasattr(parameters, "radius_max"):
@@ -180,14 +116,6 @@ def _algorithm(name: str, population: int, dimensions: int, sigma: float | None)
         start = sigma**0.5 if name == "xNES" else sigma
         parameters = parameters.replace(std_init=jnp.float32(start))
     return algorithm, parameters
-
-
-def _groups(population: int) -> int:
-    """Counts GESMR's step sizes: all members but the elite share them, √members of them at most."""
-    members = population - 1
-    return max(
-        (groups for groups in range(1, math.isqrt(max(members, 1)) + 1) if members % groups == 0),
-    )
 
 
 def _from_population(algorithm: Any, parameters: Any, population: int, spread: float) -> Strategy:
@@ -216,7 +144,7 @@ def _from_population(algorithm: Any, parameters: Any, population: int, spread: f
     return Strategy(init, ask, tell)
 
 
-def _guarded(plain: Strategy) -> Strategy:
+def _guarded(plain: Strategy, remembers: bool) -> Strategy:
     """Keeps a state's dtypes, and everything that is not finite out of it."""
 
     def init(key: PRNGKeyArray, mean: Array) -> PyTree:
@@ -231,21 +159,23 @@ def _guarded(plain: Strategy) -> Strategy:
 
     def tell(key: PRNGKeyArray, solutions: Array, fitness: Array, state: PyTree) -> PyTree:
         with jax.numpy_rank_promotion("allow"):
-            new = plain.tell(key, solutions, _finite_fitness(fitness), state)
+            new = plain.tell(key, solutions, _finite_fitness(fitness, remembers), state)
             usable = jnp.any(jnp.isfinite(fitness)) & ~_spoilt(new, state)
             return _where(usable, new, state)
 
     return Strategy(jax.jit(init), jax.jit(ask), jax.jit(tell))
 
 
-def _finite_fitness(fitness: Float[Array, " population"]) -> Float[Array, " population"]:
-    """Puts candidates without a finite fitness behind the worst of the others."""
+def _finite_fitness(
+    fitness: Float[Array, " population"], remembers: bool
+) -> Float[Array, " population"]:
+    """Puts candidates without a finite fitness behind the others, or all to come."""
     finite = jnp.isfinite(fitness)
     bounded = jnp.clip(fitness, -_LARGEST_FITNESS, _LARGEST_FITNESS)
     worst = jnp.max(bounded, initial=-_LARGEST_FITNESS, where=finite)
     best = jnp.min(bounded, initial=_LARGEST_FITNESS, where=finite)
     margin = (worst - best) + 1e-3 * (1 + jnp.abs(worst))
-    return jnp.where(finite, bounded, worst + margin)
+    return jnp.where(finite, bounded, _LARGEST_FITNESS if remembers else worst + margin)
 
 
 def _spoilt(new: PyTree, old: PyTree) -> Bool[Array, ""]:

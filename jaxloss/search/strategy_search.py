@@ -81,7 +81,7 @@ def strategy_search(
     """
     view = tasks[0].view.name
     own = strategy(settings.strategy, settings.population, form.parameter_count, settings.sigma)
-    judge = flat_judge(tasks, settings, form, view)
+    judge = flat_judge(tasks, settings, form, view, settings.strategy)
     begin, ask, tell = jax.jit(own.init), jax.jit(own.ask), jax.jit(own.tell)
 
     def init(key: PRNGKeyArray) -> StrategyState:

@@ -25,7 +25,7 @@ from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.splitting import SplitSettings
 from jaxloss.tasks.supervised import SupervisedTask, supervised_task
 from jaxloss.tasks.supervised_registry import load_supervised_task
-from jaxloss.tasks.task import Split, Task, require_same_view
+from jaxloss.tasks.task import Split, Task, require_alike
 from jaxloss.tasks.tfds import tfds_data
 
 __all__ = [
@@ -52,7 +52,7 @@ __all__ = [
     "load_task",
     "load_tasks",
     "metric_named",
-    "require_same_view",
+    "require_alike",
     "retrieval_task",
     "saliency_task",
     "supervised_task",

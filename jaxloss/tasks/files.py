@@ -2,6 +2,7 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ def file_data(path: str | Path, target: str | None, kind: Kind | None = None) ->
     """Reads a table, or arrays, with one column to be predicted.
 
     Text and booleans are classes. Whole numbers are classes if there are at most 20 different ones
-    and at least five rows for each; all other numbers are values. The hidden row index of pandas
-    (``__index_level_0__``) is no column.
+    and at least five rows for each; all other numbers are values. What only names the rows is no
+    column: the hidden row index of pandas in ``.parquet`` (``__index_level_0__``), and in ``.csv``
+    a first column without a name, as pandas and R write it.
 
     Args:
         path: a ``.csv`` file whose first line names the columns, a ``.parquet`` file, or an
@@ -91,7 +93,7 @@ def _missing_file(path: Path) -> str:
 
 
 def _read_table(path: Path) -> dict[str, np.ndarray]:
-    """Reads columns as numpy arrays: float64, boolean, or objects with None for a gap."""
+    """Reads columns as numpy arrays: numbers, booleans, or objects with None for a gap."""
     import pyarrow as pa
 
     try:
@@ -100,7 +102,10 @@ def _read_table(path: Path) -> dict[str, np.ndarray]:
         raise InvalidInputError(f"{path} cannot be read: {error}") from error
     hidden = [name for name in table.column_names if _HIDDEN_INDEX.fullmatch(name)]
     table = table.drop_columns(hidden)
+    if path.suffix == ".csv" and table.column_names[:1] == [""]:
+        table = table.remove_column(0)
     names = table.column_names
+    require("" not in names, f"{path} has a column without a name; name it or leave it out")
     repeated = sorted({name for name in names if names.count(name) > 1})
     require(not repeated, f"{path} has more than one column called {', '.join(repeated)}")
     require(table.num_rows > 0, f"{path} has a header but no rows")
@@ -108,11 +113,11 @@ def _read_table(path: Path) -> dict[str, np.ndarray]:
     for name, column in zip(names, table.columns, strict=True):
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
-        is_number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-        if is_number or pa.types.is_decimal(column.type):
-            columns[name] = column.cast(pa.float64(), safe=False).to_numpy()
-        elif pa.types.is_boolean(column.type) and column.null_count == 0:
+        whole = pa.types.is_integer(column.type)
+        if (whole or pa.types.is_boolean(column.type)) and column.null_count == 0:
             columns[name] = column.to_numpy()
+        elif whole or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+            columns[name] = column.cast(pa.float64(), safe=False).to_numpy()
         else:
             columns[name] = np.array([*column.to_pylist(), None], dtype=object)[:-1]
     return columns
@@ -133,7 +138,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InvalidInputError(f"{path} cannot be read: {error}") from error
 
 
@@ -151,6 +156,10 @@ def _checked_target(
         gaps = [row for row, value in enumerate(values) if value is None or value == ""]
         require(not gaps, f"target {name!r} is empty in data row {(gaps or [0])[0] + 1}")
         values = values.astype(str)
+    require(
+        values.dtype.kind in "USbiuf",
+        f"target {name!r} is {values.dtype}; expected numbers, booleans or text",
+    )
     is_text = values.dtype.kind in "US"
     require(
         not (is_text and kind == "regression"),

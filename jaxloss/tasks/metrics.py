@@ -211,6 +211,8 @@ def _on_host(function: Callable[..., Any]) -> MetricFunction:
     ) -> Float[Array, ""]:
         def call(predictions: Any, targets: Any) -> np.ndarray:
             value = function(np.asarray(predictions), np.asarray(targets))
+            if value is None:
+                raise TypeError("it returned None; expected a number")
             return np.asarray(value, dtype=dtype).reshape(())
 
         dtype = predictions.dtype

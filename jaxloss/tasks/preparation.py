@@ -46,7 +46,7 @@ def require_finite(
     if not np.issubdtype(values.dtype, np.floating):
         return
     # NaN compares false, so it is bad as well.
-    bad = ~(np.abs(values) <= LARGEST)
+    bad = ~(np.abs(values) <= min(LARGEST, float(np.finfo(values.dtype).max)))
     if not bad.any():
         return
     row, *rest = (int(position) for position in np.argwhere(bad)[0])
@@ -86,6 +86,11 @@ def code_classes(
     if np.issubdtype(targets.dtype, np.floating):
         require_finite(targets, "targets")
         if np.all(targets == np.round(targets)):
+            require(
+                bool(np.all(np.abs(targets) < 2**53)),
+                "classes that are whole numbers of 2**53 or more cannot be told apart as "
+                f"{targets.dtype}; write them as integers or text",
+            )
             targets = targets.astype(int)
     found, classes = np.unique(targets, return_inverse=True)
     if len(found) < 2:

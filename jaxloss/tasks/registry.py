@@ -6,7 +6,7 @@ from jaxloss.errors import require
 from jaxloss.tasks.families import OWN_NETWORKS, load_family_task, of_family
 from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.supervised_registry import load_supervised_task
-from jaxloss.tasks.task import ReusableTask, Task, require_same_view
+from jaxloss.tasks.task import ReusableTask, Task, require_alike
 
 
 def load_task(spec: str, settings: TaskSettings | None = None) -> ReusableTask:
@@ -54,7 +54,7 @@ def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[Task, .
 
     Raises:
         InvalidInputError: a task cannot be loaded, a name is empty, or the tasks do not show their
-            losses the same view.
+            losses the same view or have different metrics.
     """
     settings = settings or TaskSettings()
     first, *others = (replace(settings, model=one) for one in _separate(settings.model, "model"))
@@ -65,7 +65,7 @@ def load_tasks(spec: str, settings: TaskSettings | None = None) -> tuple[Task, .
         own = OWN_NETWORKS.get(name.partition(":")[0]) if of_family(name) else None
         tasks.append(task)
         tasks += [task.with_model(one.network(own or one.model)) for one in others]
-    require_same_view(tasks)
+    require_alike(tasks)
     return tuple(tasks)
 
 

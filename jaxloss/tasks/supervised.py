@@ -158,8 +158,8 @@ def supervised_task(
         The task, its arrays in the precision of JAX.
 
     Raises:
-        InvalidInputError: the data are too few, not finite or do not fit each other, or the model,
-            metric, view or usual loss does not fit them.
+        InvalidInputError: the data are too few, not finite, all of one class or value, or do not
+            fit each other, or the model, metric, view or usual loss does not fit them.
     """
     require(kind in VIEWS_OF, f"kind must be one of {', '.join(VIEWS_OF)}, got {kind!r}")
     inputs, targets = _checked_pair(inputs, targets, "inputs")
@@ -190,6 +190,10 @@ def supervised_task(
     if held is not None:
         parts[2], answers[2] = held[0], coded[rows:]
     if kind == "regression":
+        require(
+            bool(np.all(np.ptp(answers[0], axis=0) > 0)),
+            "regression targets are all alike in the training split: there is nothing to learn",
+        )
         answers = standardised(*answers)
     else:
         precision = np.int32 if names else np.dtype(jnp.result_type(float))

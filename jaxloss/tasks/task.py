@@ -118,11 +118,12 @@ class PlayedTask(Task, Protocol):
         ...
 
 
-def require_same_view(tasks: Sequence[Task]) -> None:
-    """Refuses tasks that show their losses different variables: no one loss could serve all.
+def require_alike(tasks: Sequence[Task]) -> None:
+    """Refuses tasks that no one loss could serve, or no one number could judge together.
 
     Raises:
-        InvalidInputError: there is no task, or the view of one differs from the first one's.
+        InvalidInputError: there is no task, or the view or the metric of one differs from the first
+            one's.
     """
     require(len(tasks) > 0, "expected at least one task")
     first = tasks[0]
@@ -132,4 +133,11 @@ def require_same_view(tasks: Sequence[Task]) -> None:
             f"tasks of one search must show their losses the same view: {first.name!r} shows "
             f"{first.view.name!r}, but {task.name!r} shows {task.view.name!r}; choose tasks of "
             "one kind",
+        )
+        metrics = [(one.metric.name, one.metric.higher_is_better) for one in (first, task)]
+        require(
+            metrics[0] == metrics[1],
+            "tasks of one search need one metric, of which fitness is the mean: "
+            f"{first.name!r} has {metrics[0][0]}, but {task.name!r} has {metrics[1][0]}; choose "
+            "one with --metric, or other tasks",
         )

@@ -89,6 +89,25 @@ def test_several_losses_are_ranked_beside_the_task_loss(settings: EvaluationSett
     assert "corrected for 3 comparisons" in " ".join(printed.split())
 
 
+def test_where_nothing_can_be_written_nothing_is_trained(
+    settings: EvaluationSettings, tmp_path: Path
+) -> None:
+    console = quiet()
+    (tmp_path / "file").write_text("")
+    mine = tmp_path / "loss.json"
+    mine.write_text(LearnedLoss(ZooForm("mse", "identity"), (), "identity").to_json())
+    before = mine.read_bytes()
+    for out, message in [
+        (tmp_path, "is a folder; name a file with --out"),
+        (tmp_path / "file/results.json", "cannot be written"),
+        (mine, "is the loss itself; name another file"),
+    ]:
+        with pytest.raises(InvalidInputError, match=message):
+            evaluate(replace(settings, losses=(str(mine),), out=str(out)), console)
+    assert mine.read_bytes() == before
+    assert not getattr(console.file, "getvalue", str)()
+
+
 @pytest.mark.parametrize("change", [{"seeds": 1}, {"steps": 0}, {"seed": -1}])
 def test_numbers_out_of_range_are_refused(
     settings: EvaluationSettings, change: dict[str, int]

@@ -162,6 +162,10 @@ def test_without_generations_for_coefficients_trees_may_race():
         ({"tree_steps": 0}, "tree_steps must be 1 or more, or none, got 0"),
         ({"coefficient_generations": -1}, "coefficient_generations must be 0 or more, got -1"),
         ({"fitness": FitnessSettings(rungs=2)}, "expected 1 fitness rung, got 2, or 0 coefficient"),
+        (
+            {"fitness": FitnessSettings(rungs=2), "coefficient_generations": 0, "tree_steps": 9},
+            "and no tree_steps, got 9",
+        ),
     ],
 )
 def test_impossible_settings_are_refused(settings: dict[str, Any], message: str):

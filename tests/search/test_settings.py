@@ -42,6 +42,8 @@ def regression(targets: Any = SCORES) -> SupervisedTask:
         ({"population": 0}, "population must be 1 or more, got 0"),
         ({"population": -5}, "population must be 1 or more, got -5"),
         ({"generations": 0}, "generations must be 1 or more, got 0"),
+        ({"population": 1}, "population: all 1 would be elite"),
+        ({"variation": VariationSettings(elitism=1.0)}, "would be elite, and no generation"),
         ({"chunk": 0}, "chunk must be 1 or more, got 0"),
         ({"max_nodes": 32}, "can need 33 nodes, but max_nodes is 32"),
         ({"max_nodes": 2}, "a genome needs 3 tokens or more, got 2"),

@@ -9,8 +9,10 @@ import pytest
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.search.flat_judging import HOPELESS
 from jaxloss.search.padded_strategies import padded_strategy
-from jaxloss.search.strategies import STRATEGY_NAMES, Strategy, strategy
+from jaxloss.search.strategies import Strategy, strategy
+from jaxloss.search.strategy_kinds import REMEMBERING, STRATEGY_NAMES
 
 POPULATION = 10
 MEAN = jnp.array([1.0, -1.0, 2.0])
@@ -93,10 +95,37 @@ def test_a_fitness_that_is_not_finite_counts_as_the_worst(name: str, bad: float)
     told = used.tell(key, solutions, fitness.at[3].set(bad), state)
     spread = jnp.delete(fitness, 3).max() - jnp.delete(fitness, 3).min()
     worst = jnp.delete(fitness, 3).max()
-    instead = worst + spread + 1e-3 * (1 + worst)
+    instead = 1e15 if name in REMEMBERING else worst + spread + 1e-3 * (1 + worst)
     expected = used.tell(key, solutions, fitness.at[3].set(instead), state)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), told, expected)
     assert not jax.tree.all(jax.tree.map(jnp.array_equal, told, state))
+
+
+def remembered(state: PyTree) -> float:
+    """Finds the highest fitness that a strategy goes on comparing with."""
+    named = jax.tree_util.tree_flatten_with_path(state)[0]
+    values = [
+        np.max(value)
+        for path, value in named
+        if "fitness" in (last := jax.tree_util.keystr(path[-1:])) and last != ".best_fitness"
+    ]
+    return float(max(values, default=-np.inf))
+
+
+@pytest.mark.parametrize("name", sorted(REMEMBERING))
+@pytest.mark.parametrize("failed", ["rejected", "not finite"])
+def test_nothing_that_failed_is_preferred_to_what_comes_later(name: str, failed: str):
+    used, _ = counted(name)
+    key = jax.random.key(5)
+    solutions, state = used.ask(key, used.init(jax.random.key(0), MEAN))
+    hopeless = jnp.linspace(2 * HOPELESS, 3 * HOPELESS, POPULATION)
+    # One has been trained, else the strategy would not be told.
+    first = hopeless if failed == "rejected" else jnp.full(POPULATION, jnp.inf).at[0].set(1.0)
+    state = used.tell(key, solutions, first, state)
+    for number in range(3):
+        solutions, state = used.ask(jax.random.key(number), state)
+        state = used.tell(key, solutions, 50 + quadratic(solutions), state)
+    assert remembered(state) < HOPELESS
 
 
 @pytest.mark.parametrize("name", GUARDED)

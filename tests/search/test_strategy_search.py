@@ -16,7 +16,7 @@ from jaxloss.learning.trials import TrialSettings
 from jaxloss.losses.taylor import TaylorForm
 from jaxloss.search import Info, Search
 from jaxloss.search.arl import ARLSettings, arl
-from jaxloss.search.flat_judging import FlatJudge, FlatVerdicts, flat_judge
+from jaxloss.search.flat_judging import HOPELESS, FlatJudge, FlatVerdicts, flat_judge
 from jaxloss.search.strategy_search import StrategySettings
 from jaxloss.search.taylorglo import TaylorGLOSettings, taylorglo
 from jaxloss.tasks import SupervisedTask, supervised_task
@@ -140,6 +140,19 @@ def test_rejected_candidates_are_told_behind_the_trained_ones(course: Course):
     for info, verdicts in zip(course.infos, course.verdicts, strict=True):
         steps = course.settings.fitness.steps * int(verdicts.trained.sum())
         assert info.training_steps == steps
+
+
+@pytest.mark.parametrize(("strategy", "least"), [("cma_es", 0.0), ("pso", HOPELESS)])
+def test_who_is_rejected_stays_so_for_strategies_that_remember(strategy: str, least: float):
+    rejection = RejectionSettings(when="before", steps=5, examples=20, threshold=1e9)
+    settings = StrategySettings(**SHARED | {"rejection": rejection}, population=4)
+    form = TaylorForm()
+    judge = flat_judge((line(),), settings, form, "identity", strategy)
+    generator = np.random.default_rng(0)
+    verdicts = judge(jax.random.key(0), generator.normal(size=(4, form.parameter_count)))
+    assert not np.any(verdicts.trained)
+    assert len(set(verdicts.ranking.tolist())) == 4
+    assert np.all((verdicts.ranking > least) & (verdicts.ranking < max(10 * least, 10)))
 
 
 TINY: dict[str, Any] = {

@@ -73,6 +73,24 @@ def test_the_hidden_index_of_pandas_is_no_column(tmp_path):
     assert file_data(path, "value").inputs.shape == (ROWS, 3)
 
 
+def test_a_first_column_without_a_name_only_names_the_rows(tmp_path):
+    table = {"": [f"row {row}" for row in range(ROWS)], **columns(value=range(ROWS))}
+    assert file_data(write_csv(tmp_path, table), "value").inputs.shape == (ROWS, 2)
+    table[" "] = table.pop("")
+    lines = write_csv(tmp_path, table).read_text().replace(", ", ",")
+    (tmp_path / "last.csv").write_text(lines)
+    with pytest.raises(InvalidInputError, match="has a column without a name; name it"):
+        file_data(tmp_path / "last.csv", "value")
+
+
+def test_whole_numbers_that_are_classes_stay_apart_however_large(tmp_path):
+    # 2**53 and 2**53 + 1 are the same number in double precision.
+    table = columns(y=[2**53, 2**53 + 1] * (ROWS // 2))
+    raw = file_data(write_csv(tmp_path, table), "y")
+    assert raw.kind == "classification"
+    assert len(set(raw.targets.tolist())) == 2
+
+
 @pytest.mark.parametrize("labels", [np.arange(ROWS) % 2, np.array(["a", "b"] * (ROWS // 2))])
 def test_a_column_of_targets_is_as_good_as_a_vector(tmp_path, labels):
     np.savez(tmp_path / "column.npz", x=np.ones((ROWS, 2)), y=labels[:, None])
@@ -142,7 +160,15 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
     (tmp_path / "twice.csv").write_text("a,a\n1,2\n")
     for name in ("bad.parquet", "bad.npz"):
         (tmp_path / name).write_text("not what it says")
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.ones(3))
+    np.savez_compressed(tmp_path / "damaged.npz", a=np.arange(ROWS), x=np.arange(ROWS))
+    damaged = bytearray((tmp_path / "damaged.npz").read_bytes())
+    damaged[60:100] = b"\xff" * 40
+    (tmp_path / "damaged.npz").write_bytes(damaged)
     for name, message in [
+        ("array.npz", "cannot be read"),
+        ("damaged.npz", "cannot be read"),
         ("pateints.csv", "no file .*: patients.csv, "),
         ("nowhere/data.csv", "no data files"),
         ("empty.csv", "cannot be read: Empty CSV file"),
@@ -171,6 +197,11 @@ def test_pickles_are_never_loaded(tmp_path):
         ({"a": np.ones(3), "b": np.ones(4), "y": np.ones(4)}, "columns differ in length"),
         ({"x": np.full((4, 2), np.nan), "y": np.ones(4)}, "nan in data row 1, column 1"),
         ({"a": np.array(["1", "b"]), "y": np.ones(2)}, "column 'a' has 'b'"),
+        (
+            {"x": np.ones((4, 2)), "y": np.ones(4, "datetime64[D]")},
+            r"target 'y' is datetime64\[D\]; expected numbers, booleans or text",
+        ),
+        ({"x": np.array([[1], [np.inf]], np.float16), "y": np.ones(2)}, "inf in data row 2"),
         ({"x": np.ones((4, 2)), "y": 3.0}, r"target 'y' needs .* got an array of shape \(\)"),
         ({"x": np.ones((0, 2)), "y": np.ones(0)}, r"target 'y' needs .* of shape \(0,\)"),
     ],

@@ -1,5 +1,6 @@
 import functools
 import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -240,6 +241,14 @@ def test_a_python_function_is_a_metric_under_jit_and_vmap():
     assert not metric_named("own_metrics:f2", "classification").higher_is_better
     # scikit-learn would raise an error for NaN; the function must not see it.
     assert np.isnan(float(metric.function(jnp.full((32, 2), jnp.nan), jnp.asarray(targets))))
+
+
+@pytest.mark.usefixtures("own_module")
+def test_a_function_that_returns_nothing_is_no_metric():
+    Path("forgetful_metrics.py").write_text("def forgetful(predictions, targets):\n    pass\n")
+    metric = metric_named("forgetful_metrics:forgetful", "regression")
+    with pytest.raises(jax.errors.JaxRuntimeError, match="it returned None; expected a number"):
+        metric.function(jnp.ones(4), jnp.ones(4)).block_until_ready()
 
 
 @pytest.mark.parametrize(

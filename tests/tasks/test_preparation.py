@@ -72,6 +72,7 @@ def test_inputs_become_numbers_with_an_axis_of_features():
         (lambda: code_classes(np.zeros((5, 2))), "one class for each row"),
         (lambda: code_classes(np.array([0, 5]), ["a", "b"]), "from 0 to 1, got 0 to 5"),
         (lambda: code_classes(np.array([0, np.nan])), "targets: nan in data row 2"),
+        (lambda: code_classes(np.array([1e19, 2e19, 5])), r"2\*\*53 or more .* as float64; write"),
         (lambda: as_values(np.array(["a"])), "targets that are numbers"),
         (lambda: as_values(np.zeros((2, 2, 2))), "regression needs targets"),
         (lambda: as_values(np.array([1, np.inf])), "inf in data row 2 "),

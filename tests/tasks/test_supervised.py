@@ -218,5 +218,7 @@ def test_bad_values_are_refused_by_place():
         supervised_task("bad", table, CLASSES, "classification")
     with pytest.raises(InvalidInputError, match=r"too few rows .*: 5; at least 10 are needed"):
         supervised_task("few", TABLE[:5], VALUES[:5], "regression")
+    with pytest.raises(InvalidInputError, match="all alike in the training split"):
+        supervised_task("alike", TABLE, np.stack([VALUES, 0 * VALUES], 1), "regression")
     with pytest.raises(InvalidInputError, match="at least 16x16 pixels, got 8x8"):
         supervised_task("tiny", np.ones((60, 8, 8)), CLASSES, "classification", model="lenet5")

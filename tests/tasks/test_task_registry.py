@@ -14,7 +14,7 @@ from jaxloss.tasks import (
     load_supervised_task,
     load_task,
     load_tasks,
-    require_same_view,
+    require_alike,
     with_imbalance,
     with_label_noise,
 )
@@ -143,7 +143,12 @@ def test_tasks_of_different_views_are_refused():
     ):
         load_tasks("wine,diabetes", TaskSettings(model="linear"))
     with pytest.raises(InvalidInputError, match="at least one task"):
-        require_same_view(())
+        require_alike(())
+
+
+def test_tasks_of_different_metrics_are_refused():
+    with pytest.raises(InvalidInputError, match="'diabetes' has mse, but 'pde:regression' has rel"):
+        load_tasks("diabetes,pde:regression", TaskSettings(model="mlp:3"))
 
 
 @pytest.mark.parametrize(

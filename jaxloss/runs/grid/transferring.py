@@ -19,6 +19,7 @@ from jaxloss.runs.grid.progress import activity, result_text, say_line
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.grid.store import find_cells, write_cell
 from jaxloss.runs.grid.transfer import NOTHING_MOVED, Transferred
+from jaxloss.runs.people import own_code_errors
 from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import task_stem
 from jaxloss.runs.words import duration, plural
@@ -126,7 +127,7 @@ def _trained(settings: GridSettings, move: Move, place: str, console: Console) -
         f"{move.target.spec.name}, seed {source.seed}"
     )
     make_room()
-    with activity(console, title):
+    with activity(console, title), own_code_errors(task):
         runner = trial_runner(task, settings.optimizer, budget.steps)
         trials = evaluated(runner, move.loss, source.seed, budget)
     result = CellResult(

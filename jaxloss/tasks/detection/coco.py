@@ -16,6 +16,9 @@ from jaxloss.tasks.detection.cells import Annotations
 
 _SETS = ("train2017", "val2017")
 
+_ODD = (KeyError, TypeError, ValueError, AttributeError)
+"""What reading entries raises that are not as the format says."""
+
 SLACK = 0.5
 """Pixels that a box may reach beyond the edge of its image, where it is cut off (*assumed*): boxes
 that were rounded, or are sums of rounded numbers, do so by less."""
@@ -71,9 +74,9 @@ def read_coco(path: str | Path, side: int) -> CocoFolder:
         )
         given = [(files[0], folder / "images")]
     contents = [_content(file) for file, _ in given]
-    categories = {
-        int(one["id"]): str(one["name"]) for content in contents for one in content["categories"]
-    }
+    categories: dict[int, str] = {}
+    for (file, _), content in zip(given, contents, strict=True):
+        categories |= _categories(file, content)
     ids = sorted(categories)
     require(bool(ids), f"{given[0][0]} names no categories")
     read = [
@@ -97,6 +100,17 @@ def _content(file: Path) -> dict[str, Any]:
     return content
 
 
+def _categories(file: Path, content: dict[str, Any]) -> dict[int, str]:
+    try:
+        return {int(one["id"]): str(one["name"]) for one in content["categories"]}
+    except _ODD as error:
+        raise _no_coco(file, error) from error
+
+
+def _no_coco(file: Path, error: Exception) -> InvalidInputError:
+    return InvalidInputError(f"{file} is not in COCO's format: {error!r}")
+
+
 def _labelled(
     file: Path, folder: Path, content: dict[str, Any], ids: list[int], side: int
 ) -> LabelledImages:
@@ -114,10 +128,10 @@ def _labelled(
             require(len(box) == 4, f"{file}: annotation {one['id']} has no x, y, width, height")
             if 0 not in box[2:]:
                 found[image].append((ids.index(category), box))
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"{file} is not in COCO's format: {error!r}") from error
+    except InvalidInputError:
+        raise
+    except _ODD as error:
+        raise _no_coco(file, error) from error
     missing = [name for name in names.values() if not (folder / name).is_file()]
     require(
         not missing,

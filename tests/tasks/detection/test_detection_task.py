@@ -386,6 +386,19 @@ def test_wrong_annotations_are_named(tmp_path: Path, changes: dict[str, Any], me
         load_task(f"detection:{folder}")
 
 
+@pytest.mark.parametrize(
+    ("part", "entry"), [("categories", {"id": 3}), ("annotations", "a box"), ("images", {"id": 1})]
+)
+def test_entries_that_are_not_as_coco_says_are_refused(tmp_path: Path, part: str, entry: Any):
+    folder = write_folder(tmp_path / "coco")
+    file = folder / "annotations/instances_train2017.json"
+    content = json.loads(file.read_text())
+    content[part].append(entry)
+    file.write_text(json.dumps(content))
+    with pytest.raises(InvalidInputError, match="not in COCO's format"):
+        read_coco(folder, 32)
+
+
 def test_missing_images_and_layouts_are_named(tmp_path: Path):
     folder = write_folder(tmp_path / "coco")
     (folder / "train2017/3.png").unlink()
