@@ -126,7 +126,7 @@ def loss_landscape(
 
     Args:
         key: draws the two directions: the same numbers for every network of the task, each fitted
-            to that network's own filters.
+            to that network's own filters; where a model stacks networks, each of them has its own.
         task: gives the network, the training split for the losses and the validation split for the
             metric.
         losses: what is averaged, ``(outputs, targets) -> per-example values``; weight decay is no
@@ -229,13 +229,21 @@ _Shared = tuple[Variables, tuple[PyTree, PyTree], Split, Split]
 
 def _shared(key: PRNGKeyArray, task: Task, variables: Variables, pair: int) -> _Shared:
     key = named_key(key, "directions")
+    draw = _drawn_of_each if task.model.stacked else _drawn
     first, second = (
-        _drawn(jax.random.fold_in(key, 2 * pair + own), variables["params"]) for own in range(2)
+        draw(jax.random.fold_in(key, 2 * pair + own), variables["params"]) for own in range(2)
     )
     return variables, (first, second), task.train, task.valid
 
 
+def _of_each(key: PRNGKeyArray, params: PyTree) -> PyTree:
+    """Draws for each of several stacked networks its own direction."""
+    keys = jax.random.split(key, len(jax.tree.leaves(params)[0]))
+    return jax.vmap(filter_normalised)(keys, params)
+
+
 _drawn = jax.jit(filter_normalised)
+_drawn_of_each = jax.jit(_of_each)
 
 
 def _typed(coordinates: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:

@@ -29,6 +29,8 @@ class Model(NamedTuple):
         companion: ``(outputs, targets) -> per-example values``: a loss of further outputs of the
             network, which is added to whatever loss it is trained or judged by. None where there
             are no outputs beside those that a loss sees.
+        stacked: whether the parameters are those of several networks of one kind, along the first
+            axis of every array.
     """
 
     init: Callable[[PRNGKeyArray, Float[Array, "batch ..."]], Variables]
@@ -47,6 +49,7 @@ class Model(NamedTuple):
         Callable[[Float[Array, "batch ..."], Num[Array, "batch ..."]], Float[Array, " batch"]]
         | None
     ) = None
+    stacked: bool = False
 
 
 ModelFactory = Callable[[int], Any]

@@ -19,7 +19,8 @@ class Info(NamedTuple):
         candidates: losses of this generation.
         trained: how many of them were trained in full.
         dropped: how many each filter dropped, by the filter's name, in running order.
-        training_steps: steps of inner training that were taken, those of meta-gradients included.
+        training_steps: steps of inner training that were taken, those of meta-gradients included,
+            those that find what scores are normalised by left out.
     """
 
     generation: int

@@ -1,4 +1,4 @@
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import flax.linen as nn
@@ -67,12 +67,20 @@ def network(seed: int) -> Variables:
     return {**variables, "batch_stats": {"BatchNorm_0": own}}
 
 
-@jax.jit
-def moved(variables: Variables, number: int, x: float, y: float) -> Variables:
-    """Follows the directions of a number and the next one by hand."""
-    first, second = (
-        filter_normalised(direction_key(number + one), variables["params"]) for one in range(2)
-    )
+@partial(jax.jit, static_argnames="networks")
+def moved(variables: Variables, number: int, x: float, y: float, networks: int = 1) -> Variables:
+    """Follows the directions of a number and the next one by hand, in each of stacked networks."""
+
+    def drawn(key: Any) -> Any:
+        if networks == 1:
+            return filter_normalised(key, variables["params"])
+        each = [
+            filter_normalised(own, jax.tree.map(lambda leaf, place=place: leaf[place], variables))
+            for place, own in enumerate(jax.random.split(key, networks))
+        ]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)["params"]
+
+    first, second = (drawn(direction_key(number + one)) for one in range(2))
     params = jax.tree.map(lambda p, a, b: p + x * a + y * b, variables["params"], first, second)
     return {**variables, "params": params}
 
@@ -111,7 +119,7 @@ def test_a_played_task_is_sliced_with_its_own_targets_and_score():
 
     @jax.jit
     def expected(x: Any, y: Any) -> Any:
-        there = moved(variables, 0, x, y)
+        there = moved(variables, 0, x, y, networks=3)
         outputs, _ = task.model.apply(there, task.train.inputs, False, None)
         targets = targets_of(task.model, there, task.train)
         return jnp.mean(loss(outputs, targets)), task.score(there, task.valid)
@@ -188,6 +196,28 @@ def test_rescaling_relu_layers_leaves_the_landscape_as_it_is():
     )
     np.testing.assert_allclose(one.losses, other.losses, rtol=1e-4)
     np.testing.assert_array_equal(one.metric, other.metric)
+    assert np.ptp(one.losses) > 0.1
+
+
+def test_each_of_stacked_networks_may_be_rescaled_alone():
+    task = load_task("rl:tabular:horizon=3:episodes=30", TaskSettings(model="mlp:4"))
+    loss = LearnedLoss(ZooForm("mse", "identity"), (), "identity")
+    params = jax.jit(task.model.init)(jax.random.key(0), task.train.inputs[:1])["params"]
+    # Were biases to move, they would move the more the larger they are.
+    plain = jax.tree.map(lambda leaf: leaf if leaf.ndim > 2 else leaf + 0.1, params)
+    first, second = plain["Dense_0"], plain["Dense_1"]
+    factor = jnp.array([1.0, 8.0, 1.0])
+    scaled = {
+        "Dense_0": {
+            "kernel": factor[:, None, None] * first["kernel"],
+            "bias": factor[:, None] * first["bias"],
+        },
+        "Dense_1": {**second, "kernel": second["kernel"] / factor[:, None, None]},
+    }
+    one, other = (
+        loss_landscape(KEY, task, [loss], {"params": own}, FEW) for own in (plain, scaled)
+    )
+    np.testing.assert_allclose(one.losses, other.losses, rtol=1e-4)
     assert np.ptp(one.losses) > 0.1
 
 

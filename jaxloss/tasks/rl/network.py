@@ -75,7 +75,7 @@ def fitted_q_model(network: Model, environment: Environment) -> Model:
         most = jnp.arange(horizon - 1, -1, -1, dtype=best.dtype)
         return rewards + jnp.clip(best, 0.0, most[None]) * inputs[..., -1]
 
-    return Model(init, apply, network.name, bootstrap)
+    return Model(init, apply, network.name, bootstrap, stacked=True)
 
 
 def stage_values(
