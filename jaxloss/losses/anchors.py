@@ -4,15 +4,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxloss.errors import require
-from jaxloss.losses.arrays import safe_sqrt
+from jaxloss.losses.arrays import require_floats, safe_sqrt
 
 
 def require_anchors(outputs: Array) -> None:
     """Refuses outputs that are not an embedding beside two anchors or more for each example.
 
     Raises:
-        InvalidInputError: says so.
+        InvalidInputError: says so, or of what type they are instead of floating-point numbers.
     """
+    require_floats(outputs)
     require(
         outputs.ndim == 3 and outputs.shape[1] >= 3,
         "the anchors view needs outputs of shape [batch, 1 + classes, features], an embedding "

@@ -7,11 +7,20 @@ from jaxloss.errors import require
 
 
 def require_floats(predictions: Array) -> None:
-    """Refuses whole numbers as predictions: they have no slope, and would cut targets to theirs.
+    """Refuses predictions of a type that losses cannot be computed in.
+
+    Whole numbers have no slope, and would cut targets to theirs. Half precision ends at 65504,
+    short of the slope of a guarded logarithm at 0 and of squares of usual errors; bfloat16 goes
+    farther.
 
     Raises:
-        InvalidInputError: they are no floating-point numbers.
+        InvalidInputError: they are no floating-point numbers, or of half precision.
     """
+    require(
+        predictions.dtype != jnp.float16,
+        "predictions of type float16, the range of which is too small; expected bfloat16 or "
+        "float32",
+    )
     require(
         jnp.issubdtype(predictions.dtype, jnp.floating),
         f"predictions of type {predictions.dtype}; expected floating-point numbers",

@@ -10,7 +10,8 @@ from jaxloss.models.convolution import Images, as_images, neighbourhoods
 
 WIDTHS = (8, 16)
 """Channels of the stages (*assumed*): few, so that a search takes minutes. A pixel is judged by
-10x10 around it; with a third stage, ``fcn:8-16-16``, by 22x22."""
+10x10 around it; with a third stage, ``fcn:8-16-16``, by 22 or 26 on a side, as
+it lies in its cell."""
 
 
 class FCN(nn.Module):

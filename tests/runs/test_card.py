@@ -263,6 +263,10 @@ def test_a_saved_loss_of_masks_is_explained_by_one_pixel(tmp_path: Path):
     entropy = given_loss("binary_cross_entropy", "masks").first
     proper = explained(given_loss(saved(entropy)), 3)["sigmoid"].finding("proper")
     assert proper.holds
+    # The root of a mean over pixels is none of a single one.
+    ((view, found),) = explained(given_loss("rmse", "masks"), 3).items()
+    assert view is None
+    assert not any(finding.topic == "proper" for finding in found.findings)
     # Dice takes a mask as a whole.
     dice = given_loss("dice", "masks").first
     ((view, found),) = explained(given_loss(saved(dice)), 3).items()

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from jaxloss.losses.card.lines import Along, Lined, Lines, along
 from jaxloss.losses.card.probe import Probe
+from jaxloss.losses.card.study import measure
 
 _CELLS = 8
 _ZOOM = 41
@@ -49,7 +50,9 @@ def largest_jump(
         left = np.take_along_axis(places, best, -1)[..., 0]
         width /= _ZOOM - 1
     typical = np.nanmax(np.abs(values), axis=1, initial=0.0)[:, None]
-    jumps = np.where((jumps > _STAYS * before) & (jumps > 1e-6 * typical), jumps, 0.0)
+    here = np.take_along_axis(np.nan_to_num(np.abs(values), nan=0.0), cells, 1)
+    clear = (jumps > _STAYS * before) & (jumps > 1e-6 * measure(typical, here))
+    jumps = np.where(clear, jumps, 0.0)
     line, cell = np.unravel_index(np.argmax(jumps), jumps.shape)
     return Jump(float(jumps[line, cell]), int(line), float(left[line, cell]))
 
@@ -59,8 +62,14 @@ def _finite(values: Lined) -> Lined:
 
 
 def _abrupt(steps: Lined) -> np.ndarray:
-    """Chooses the cells whose change differs most from that of their neighbours."""
+    """Chooses the cells whose change differs most from that of their neighbours.
+
+    Half of them by how much it differs, half by how much of it: where a loss is steep, smooth
+    changes are larger than any jump elsewhere.
+    """
     around = np.pad(np.nan_to_num(steps, nan=0.0), ((0, 0), (1, 1)), mode="edge")
     unlike = np.abs(around[:, 1:-1] - (around[:, :-2] + around[:, 2:]) / 2)
     unlike: Float[np.ndarray, "lines cells"] = np.where(np.isnan(steps), -1.0, unlike)
-    return np.argsort(-unlike, axis=1, kind="stable")[:, :_CELLS]
+    relative = unlike / (1e-9 + (around[:, :-2] + around[:, 2:]) / 2)
+    most = [np.argsort(-by, axis=1, kind="stable")[:, : _CELLS // 2] for by in (unlike, relative)]
+    return np.concatenate(most, axis=1)

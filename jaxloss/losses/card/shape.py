@@ -33,7 +33,8 @@ def shape_findings(study: Study, found: tuple[Minimum, ...]) -> tuple[Finding, .
 
 
 def _tolerance(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return _ROUNDING * (np.abs(values) + 1e-3 * np.nanmax(np.abs(values), initial=0.0)) + 1e-300
+    size = np.abs(values)
+    return _ROUNDING * (size + 1e-3 * measure(np.nanmax(size, initial=0.0), size)) + 1e-300
 
 
 def _convex(study: Study) -> Finding:

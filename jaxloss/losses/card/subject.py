@@ -67,9 +67,12 @@ def element_view(loss: LearnedLoss) -> str:
 
     For losses that are no sum or mean over such elements it is their own view.
     """
-    view = view_named(loss.view).written
+    view, form = view_named(loss.view).written, loss.form
+    by_element = form.entry.inputs.elementwise if isinstance(form, ZooForm) else form.elementwise
+    if loss.view == "masks" and not by_element:
+        return loss.view
     # The outputs of a task of the softmax view are logits.
-    of_zoo = view != loss.view and isinstance(loss.form, ZooForm)
+    of_zoo = view != loss.view and isinstance(form, ZooForm)
     return "softmax" if of_zoo and view == "logits" else view
 
 

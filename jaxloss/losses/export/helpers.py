@@ -67,14 +67,14 @@ def angle(boxes):
 _MAPS = {
     "sum_of_map": """\
 def sum_of_map(a):
-    return a.reshape(a.shape[0], -1).sum(1)
+    return a.sum((1, 2))
 """,
     "disagreement": """\
 def disagreement(x, y, entropy, overlap):
     # Weighted binary cross-entropy, averaged over the pixels, and Dice.
     p = sigmoid(x)
     of_pixels = -y * log_sigmoid(x) - (1.0 - y) * log_sigmoid(-x)
-    of_pixels = of_pixels.reshape(x.shape[0], -1).mean(1)
+    of_pixels = of_pixels.mean((1, 2))
     areas = sum_of_map(p) + sum_of_map(y)
     dice = 1.0 - (2.0 * sum_of_map(p * y) + 1.0) / (areas + 1.0)
     return entropy * of_pixels + overlap * dice

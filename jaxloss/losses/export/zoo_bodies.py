@@ -27,7 +27,10 @@ class Arguments(NamedTuple):
 ARGUMENTS = {
     "real": Arguments(True),
     "probability": Arguments(True),
-    "vectors": Arguments(True, "f, y = f.reshape(f.shape[0], -1), y.reshape(y.shape[0], -1)"),
+    "vectors": Arguments(
+        True,
+        "rows = (f.shape[0], math.prod(f.shape[1:]))\nf, y = f.reshape(rows), y.reshape(rows)",
+    ),
     "score": Arguments(False, "s, y = outputs, 2.0 * y - 1.0"),
     "logit": Arguments(False, "x = outputs"),
     "logits": Arguments(False, "x = outputs"),

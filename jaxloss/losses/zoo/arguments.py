@@ -1,5 +1,6 @@
 """How raw outputs and targets become the arguments of a loss of the zoo, for each view."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -46,8 +47,19 @@ def _numbered(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
 
 def _rows(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
     predictions, labels = _seen(view, outputs, targets)
-    flat = (outputs.shape[0], -1)
+    # A size of -1 would not do for 0 examples.
+    flat = (outputs.shape[0], math.prod(outputs.shape[1:]))
     return predictions.reshape(flat), labels.reshape(flat)
+
+
+def _of_pixels(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    _seen(view, outputs, targets)  # refuses what are no masks
+    return _labelled(view, outputs, targets)
+
+
+def _scores_of_pixels(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+    _seen(view, outputs, targets)
+    return _scored(view, outputs, targets)
 
 
 def _log_labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
@@ -142,9 +154,9 @@ OWN_WAYS: dict[str, dict[str, Arguments]] = {
     },
     "cell_boxes": {"boxes": _cells_boxes},
     "masks": {
-        "mask": _labelled,
-        "logit": _labelled,
-        "score": _scored,
+        "mask": _of_pixels,
+        "logit": _of_pixels,
+        "score": _scores_of_pixels,
         "real": _seen,
         "probability": _seen,
         "vectors": _rows,

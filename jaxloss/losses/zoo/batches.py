@@ -47,8 +47,17 @@ def class_scores(outputs: Outputs) -> Float[Array, "batch classes"]:
 
 
 def anchored(outputs: Outputs, targets: Array) -> tuple[Array, Array, Array]:
-    """Gives embeddings, classes and the anchors, which all examples of a network share."""
+    """Gives embeddings, classes and the anchors, which all examples of a network share.
+
+    Raises:
+        InvalidInputError: see `class_numbers`; or there is no example.
+    """
+    _require_examples(outputs)
     return outputs[:, 0], class_numbers(outputs, targets), outputs[0, 1:]
+
+
+def _require_examples(outputs: Outputs) -> None:
+    require(outputs.shape[0] > 0, "expected at least one embedding, got none")
 
 
 def labelled(outputs: Outputs, targets: Array) -> tuple[Array, Array]:
@@ -81,7 +90,11 @@ def hardest(outputs: Outputs, targets: Array) -> tuple[Embeddings, Embeddings, E
     """Gives each example, the farthest of its class and the nearest of another class.
 
     The choice has no derivative.
+
+    Raises:
+        InvalidInputError: see `class_numbers`; or there is no example.
     """
+    _require_examples(outputs)
     embeddings, classes = labelled(outputs, targets)
     positive, negative = _choices(classes)
     still = jax.lax.stop_gradient(embeddings)

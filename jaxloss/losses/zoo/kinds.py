@@ -5,6 +5,7 @@ from jaxloss.losses.zoo.inputs import Argument, InputKind
 
 _ANY, _ROWS, _CLASSES, _ITEMS = "[...]", "[..., features]", "[..., classes]", "[..., items]"
 _MAPS, _BATCH, _BATCH_ROWS = "[..., height, width]", "[batch]", "[batch, features]"
+_LATENTS = "[..., latents]"
 _ANCHORS = "[classes, features]"
 
 _REAL = "real numbers, as the model gives them"
@@ -209,8 +210,8 @@ _KINDS = (
         (
             Argument("reconstructions", _ROWS, draws.rows, True),
             Argument("data", _ROWS, draws.rows),
-            Argument("means of the latents", _ROWS, draws.rows, True),
-            Argument("log variances of the latents", _ROWS, draws.rows, True),
+            Argument("means of the latents", _LATENTS, draws.rows, True),
+            Argument("log variances of the latents", _LATENTS, draws.rows, True),
         ),
         _REAL,
     ),

@@ -4,6 +4,8 @@ The last two axes are height and width unless ``axis`` says otherwise; ``where``
 that count.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 import optax
@@ -58,7 +60,8 @@ def _flat(values: Maps, axis: Axis) -> Maps:
     """Puts the axes into one, the last."""
     axes = (axis,) if isinstance(axis, int) else axis
     moved = jnp.moveaxis(values, axes, tuple(range(-len(axes), 0)))
-    return moved.reshape(*moved.shape[: moved.ndim - len(axes)], -1)
+    kept = moved.ndim - len(axes)
+    return moved.reshape(*moved.shape[:kept], math.prod(moved.shape[kept:]))
 
 
 def dice(

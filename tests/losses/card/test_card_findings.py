@@ -171,6 +171,18 @@ def test_a_minimum_is_no_stretch_because_the_loss_is_huge_far_out():
     assert [one.value for one in low] == pytest.approx([1e-8] * len(low))
 
 
+def test_what_a_loss_is_near_its_minimum_is_seen_though_it_is_huge_far_out():
+    # e⁸ + |e|: a corner at e = 0, beside slopes of 1e16 far out.
+    assert found("smooth", "square(square(square(f - y))) + abs(f - y)").holds is False
+    # e¹² + 3 tanh(2e²): at e = 0.7 the second derivative is about -6.
+    dented = "square(square(square(f - y)))*square(square(f - y)) + 3*tanh(2*square(f - y))"
+    assert found("convex", dented).holds is False
+    # 12·e² and up: convex and smooth, however huge.
+    for text in ("square(square(f - y))", "square(square(square(f - y)))"):
+        assert found("convex", text).holds is True
+        assert found("smooth", text).holds is True
+
+
 def test_both_wells_of_a_double_well_are_named():
     assert "f = 0.5 and 1.5 for y = 1" in found("minimum", "square(square(f - y) - 0.25)").statement
     # From f = 0.5 the loss rises to 1/16 at f = y and falls again.

@@ -85,3 +85,10 @@ def test_losses_of_other_inputs_are_programs_too():
     program = loaded(exported_entry(entry, {"margin": 0.5}, "stablehlo").content)
     inputs = zoo.example_inputs(entry.kind, jax.random.key(0), 3)
     np.testing.assert_allclose(program(*inputs), zoo.triplet(*inputs, margin=0.5), rtol=1e-5)
+
+
+def test_latents_need_not_be_as_many_as_the_data():
+    program = loaded(exported_entry(zoo.get("elbo"), {}, "stablehlo").content)
+    data, latents = jnp.linspace(-1, 1, 16).reshape(2, 8), jnp.linspace(-1, 1, 6).reshape(2, 3)
+    inputs = data, data[::-1], latents, latents[::-1]
+    np.testing.assert_allclose(program(*inputs), zoo.get("elbo").bind()(*inputs), rtol=1e-5)

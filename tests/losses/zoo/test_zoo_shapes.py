@@ -21,7 +21,15 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 MASKED = [entry.name for entry in zoo.ZOO.values() if takes(entry, "where")]
 ALONG = [entry.name for entry in zoo.ZOO.values() if takes(entry, "axis")]
-SIZES = {"classes": 3, "answers": 3, "items": 3, "features": 4, "height": 5, "width": 5}
+SIZES = {
+    "classes": 3,
+    "answers": 3,
+    "items": 3,
+    "features": 4,
+    "latents": 2,
+    "height": 5,
+    "width": 5,
+}
 """How long the axes are that the kinds of inputs name."""
 
 

@@ -70,6 +70,34 @@ def test_losses_train_tasks_on_raw_outputs(name: str, view: str):
     assert np.any(gradient[: -len(HARD[view])])
 
 
+@pytest.mark.parametrize(("name", "view"), FITTING)
+def test_no_examples_have_no_values(name: str, view: str):
+    outputs, targets = batch(view)
+    loss = zoo.as_task_loss(zoo.get(name), view)
+    if zoo.get(name).kind in ("anchored", "triplet"):
+        with pytest.raises(InvalidInputError, match="at least one embedding, got none"):
+            jax.eval_shape(loss, outputs[:0], targets[:0])
+        return
+    assert jax.eval_shape(loss, outputs[:0], targets[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(("name", "view"), FITTING)
+def test_half_precision_is_refused(name: str, view: str):
+    outputs, targets = batch(view)
+    loss = zoo.as_task_loss(zoo.get(name), view)
+    with pytest.raises(InvalidInputError, match="float16, the range of which is too small"):
+        jax.eval_shape(loss, outputs.astype(np.float16), targets)
+
+
+@pytest.mark.parametrize("name", [name for name, view in FITTING if view == "masks"])
+def test_masks_with_an_axis_of_channels_are_refused(name: str):
+    outputs, targets = batch("masks")
+    loss = zoo.as_task_loss(zoo.get(name), "masks")
+    for masks in (targets, targets[..., None]):
+        with pytest.raises(InvalidInputError, match="masks of one shape"):
+            jax.eval_shape(loss, outputs[..., None], masks)
+
+
 @pytest.mark.parametrize("name", zoo.ZOO)
 def test_losses_that_train_no_such_task_say_so(name: str):
     views = zoo.views_of(zoo.get(name))
