@@ -150,7 +150,7 @@ def cse_autoloss(
             if number == turn == 0:
                 genomes[: len(first)] = first
             passed = filtered(state.key, passed, genomes)
-            if len(passed.genomes) >= settings.parents:
+            if len(passed.genomes) >= settings.population:
                 break
         order = np.argsort(-passed.scores, kind="stable")[: settings.population]
         chosen, dropped = passed.genomes[order], dict(passed.dropped)

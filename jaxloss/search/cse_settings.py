@@ -20,8 +20,8 @@ class CSEAutoLossSettings(PopulationSettings):
     parents: int = 8
     """Best trees so far that others are bred from (*assumed*)."""
     first_rounds: int = 30
-    """Times that the first generation may propose, until as many trees as there are to be parents
-    have passed the filters: of few, all that follow would be variants (*assumed*)."""
+    """Times that the first generation may propose, until as many trees as a generation trains have
+    passed the filters: of few, all that follow would be variants (*assumed*)."""
     seed_from: tuple[str, ...] = ()
     """Losses among the first proposals: formulas, or names of the zoo that have one."""
     proposal: ProposalSettings = field(default_factory=ProposalSettings)

@@ -37,7 +37,7 @@ SETTINGS: dict[str, Any] = {
     "generations": 3,
     "proposals": 48,
     "parents": 2,
-    "first_rounds": 20,
+    "first_rounds": 60,
     "chunk": 2,
     "proposal": ProposalSettings(max_nodes=24, initial_height=(1, 3)),
     "convergence": ConvergenceSettings(lines=12, steps=8),
@@ -158,10 +158,10 @@ def test_a_formula_to_seed_from_is_judged_in_the_first_generation(course: Course
     assert genome.tolist() in course.states[1].genomes.tolist()
 
 
-def test_the_first_generation_proposes_until_there_are_parents_enough(course: Course, place: Place):
+def test_the_first_generation_proposes_until_it_is_full(course: Course, place: Place):
     first, *later = course.infos
     assert first.candidates % SETTINGS["proposals"] == 0
-    assert first.trained >= SETTINGS["parents"]
+    assert first.trained == SETTINGS["population"]
     if place.name == "classes":
         # Hardly any tree of logits passes; of the one to seed from alone, all others would come.
         assert first.candidates > SETTINGS["proposals"]
