@@ -11,9 +11,9 @@ from jaxloss.runs.grid.budget import GridBudget
 from jaxloss.runs.grid.evaluating import tuning_settings
 from jaxloss.runs.grid.problems import ProblemSpec
 
-REVISION = 2
-"""Raised when an algorithm changes and its settings do not say so, so that what it brought before
-is not taken for the present."""
+_REVISION = 2
+_REVISIONS = {"cse_autoloss": 3}
+"""Of rows whose own algorithm has changed and whose settings do not say so."""
 
 Identity = dict[str, Any]
 """All that decides what comes of a cell, in JSON's terms."""
@@ -79,6 +79,11 @@ class FinishedCell(NamedTuple):
     result: CellResult
 
 
+def revision_of(row: Row) -> int:
+    """Numbers the algorithm behind a row: what an earlier one brought is not taken for its own."""
+    return _REVISIONS.get(row.name, _REVISION)
+
+
 def cell_identity(
     cell: Cell,
     search: Any,
@@ -101,7 +106,7 @@ def cell_identity(
     """
     tuning = dataclasses.asdict(tuning_settings(budget)) if budget.tuning else None
     identity = {
-        "revision": REVISION,
+        "revision": revision_of(cell.row),
         "row": cell.row.name,
         "learned": cell.row.learned,
         "task": cell.problem.task,

@@ -12,7 +12,7 @@ from jaxloss.learning.trials import trial_runner
 from jaxloss.losses.learned import LearnedLoss
 from jaxloss.losses.views import shows
 from jaxloss.runs.grid.arena import Arena, LoadedProblem
-from jaxloss.runs.grid.cells import REVISION, Cell, CellResult, Identity, search_digest
+from jaxloss.runs.grid.cells import Cell, CellResult, Identity, revision_of, search_digest
 from jaxloss.runs.grid.evaluating import evaluated, values
 from jaxloss.runs.grid.learning import NOTHING_LEARNED
 from jaxloss.runs.grid.progress import activity, result_text, say_line
@@ -57,7 +57,7 @@ def _identity(
     settings: GridSettings, cell: Cell, source: Identity, target: LoadedProblem
 ) -> Identity:
     return {
-        "revision": REVISION,
+        "revision": revision_of(cell.row),
         "row": f"{cell.row.name}-from-{task_stem(cell.problem.task)}",
         # How the loss was judged at home has no part in what it reaches elsewhere.
         "source": search_digest(source),
