@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int, Num, UInt32
 from jaxloss.errors import require, unknown_name
 from jaxloss.learning.fitness import scored
 from jaxloss.learning.inner import ExampleLoss, accompanied
+from jaxloss.models.model import Model
 from jaxloss.tasks.task import Split, Task
 
 Occasion = Literal["before", "after", "both", "never"]
@@ -58,13 +59,34 @@ def improvement(
     """Measures how much the metric gains when the outputs themselves minimise a loss.
 
     Where the metric says nothing about these examples (an AUROC of one class), the task loss is
-    measured instead.
+    measured instead. What a model's companion gains on its own does not count.
 
     Returns:
         Fitness before minus fitness after; minus infinity if that is not finite.
     """
+    optimised, start = _optimised(task.model, settings, loss, outputs, targets), outputs
+    if task.model.companion is not None:
+        start = _optimised(task.model, settings, _nothing, outputs, targets)
+    split = Split(outputs, targets)
+    before = scored(task, start, split)
+    by_metric = before - scored(task, optimised, split)
+    usual = accompanied(task.model, task.task_loss)
+    by_usual = jnp.mean(usual(start, targets)) - jnp.mean(usual(optimised, targets))
+    is_blind = jnp.all(jnp.isfinite(outputs)) & ~jnp.isfinite(before)
+    gain = jnp.where(is_blind, by_usual, by_metric)
+    return jnp.where(jnp.isfinite(gain), gain, -jnp.inf)
+
+
+def _optimised(
+    model: Model,
+    settings: RejectionSettings,
+    loss: ExampleLoss,
+    outputs: Float[Array, "examples outputs"],
+    targets: Num[Array, "examples ..."],
+) -> Float[Array, "examples outputs"]:
+    """Lets outputs minimise a loss, and the model's companion if there is one."""
     adam = optax.adam(settings.learning_rate)
-    loss = accompanied(task.model, loss)
+    loss = accompanied(model, loss)
 
     def step(carry: tuple[Array, optax.OptState], _: None) -> tuple[tuple, None]:
         outputs, state = carry
@@ -73,15 +95,13 @@ def improvement(
         return (optax.apply_updates(outputs, updates), state), None
 
     start = (outputs, adam.init(outputs))
-    (optimised, _), _ = jax.lax.scan(step, start, None, length=settings.steps)
-    split = Split(outputs, targets)
-    before = scored(task, outputs, split)
-    by_metric = before - scored(task, optimised, split)
-    usual = accompanied(task.model, task.task_loss)
-    by_usual = jnp.mean(usual(outputs, targets)) - jnp.mean(usual(optimised, targets))
-    is_blind = jnp.all(jnp.isfinite(outputs)) & ~jnp.isfinite(before)
-    gain = jnp.where(is_blind, by_usual, by_metric)
-    return jnp.where(jnp.isfinite(gain), gain, -jnp.inf)
+    return jax.lax.scan(step, start, None, length=settings.steps)[0][0]
+
+
+def _nothing(
+    outputs: Float[Array, "examples outputs"], _: Num[Array, "examples ..."]
+) -> Float[Array, " examples"]:
+    return jnp.zeros(outputs.shape[0], outputs.dtype)
 
 
 def gradient_norms(

@@ -16,6 +16,9 @@ from jaxloss.errors import InvalidInputError, require
 _TRAIN, _TEST = "DUTS-TR", "DUTS-TE"
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 
+_OBJECT = 0.5
+"""The least grey, of 1, that is an object."""
+
 
 class MaskedImages(NamedTuple):
     """Images of one size, and where their objects are.
@@ -75,13 +78,27 @@ def _read(part: _Part, side: int) -> MaskedImages:
     _require_partners(images, masks, part.masks, "mask")
     _require_partners(masks, images, part.images, "image")
     pairs = [_pair(file, masks[name], side) for name, file in images.items()]
-    return MaskedImages(*(np.stack(both) for both in zip(*pairs, strict=True)))
+    colours, greys = (np.stack(both) for both in zip(*pairs, strict=True))
+    brightest = float(np.max(greys))
+    require(
+        not 0 < brightest < _OBJECT,
+        f"{part.masks}: the brightest pixel of all masks is {255 * brightest:.0f}; expected 255 "
+        "where an object is",
+    )
+    return MaskedImages(colours, (greys >= _OBJECT).astype(np.float32))
 
 
 def _files(folder: Path) -> dict[str, Path]:
     """Lists the pictures of a folder by name without ending, sorted."""
     found = sorted(folder.iterdir()) if folder.is_dir() else []
-    return {file.stem: file for file in found if file.suffix.lower() in _SUFFIXES}
+    files = [file for file in found if file.suffix.lower() in _SUFFIXES]
+    named = {file.stem: file for file in files}
+    doubles = [file.name for file in files if named[file.stem] is not file]
+    require(
+        not doubles,
+        f"{folder} has more than one picture of a name, first {(doubles or [''])[0]!r}",
+    )
+    return named
 
 
 def _require_partners(
@@ -105,7 +122,7 @@ def _pair(
         f"{image} has {size[0]}x{size[1]} pixels and its mask {mask.name} has "
         f"{other[0]}x{other[1]}; expected one size",
     )
-    return colours, (grey >= 0.5).astype(np.float32)
+    return colours, grey
 
 
 def _resized(

@@ -52,6 +52,15 @@ def refused(folder: Path, message: str) -> None:
         load_task(f"saliency:{folder}:side=16", TINY)
 
 
+def test_masks_of_0_and_1_are_refused(tmp_path: Path):
+    folder = write_folder(tmp_path / "duts")
+    for file in (folder / "DUTS-TR/DUTS-TR-Mask").iterdir():
+        with Image.open(file) as mask:
+            pixels = np.asarray(mask) // 255
+        Image.fromarray(pixels).save(file)
+    refused(folder, "the brightest pixel of all masks is 1; expected 255 where an object is")
+
+
 def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path):
     folder = write_folder(tmp_path / "duts")
     images, masks = (folder / f"DUTS-TR/DUTS-TR-{what}" for what in ("Image", "Mask"))
@@ -66,6 +75,9 @@ def test_what_is_wrong_with_a_folder_is_named(tmp_path: Path):
     (masks / "more.png").write_bytes(good)
     refused(folder, r"1 of 13 images are missing in .*DUTS-TR-Image, first that of 'more.png'")
     (masks / "more.png").unlink()
+    (images / "img_3.png").write_bytes((images / "img_3.jpg").read_bytes())
+    refused(folder, r"DUTS-TR-Image has more than one picture of a name, first 'img_3.jpg'")
+    (images / "img_3.png").unlink()
     for file in (folder / "DUTS-TE/DUTS-TE-Mask").iterdir():
         with Image.open(file) as mask:
             size = mask.size

@@ -15,6 +15,7 @@ from jaxloss.learning.inner import BaseOptimizerSettings, predict, train
 from jaxloss.learning.sizes import element_count
 from jaxloss.losses import zoo
 from jaxloss.tasks import (
+    Metric,
     RetrievalSettings,
     RetrievalTask,
     Split,
@@ -168,6 +169,14 @@ def test_options_follow_the_name_of_the_data():
         3,
     )
     assert task.metric.name == "recall@5"
+
+
+def test_an_own_metric_may_have_any_name():
+    source = load_task("wine", TaskSettings(model="linear"))
+    assert isinstance(source, SupervisedTask)
+    for name in ("recall of twins", "recall@500"):
+        mine = Metric(name, lambda predictions, _: jnp.mean(predictions), True)
+        assert retrieval_task(source, model="linear", metric=mine).metric is mine
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from jaxloss.tasks.detection.cells import Annotations, as_targets, cell_centres
 from jaxloss.tasks.detection.coco_scores import on_host
 from jaxloss.tasks.detection.network import fitting_detector
 from jaxloss.tasks.detection.scores import SCORES
+from jaxloss.tasks.detection.soundness import require_examples, require_fitting, require_sound
 from jaxloss.tasks.metrics import (
     METRIC_NAMES,
     Direction,
@@ -31,7 +32,7 @@ from jaxloss.tasks.metrics import (
     require_undirected,
 )
 from jaxloss.tasks.options import usual_loss
-from jaxloss.tasks.preparation import standardised
+from jaxloss.tasks.preparation import require_finite, standardised
 from jaxloss.tasks.task import Split
 
 Branch = Literal["box", "class"]
@@ -177,8 +178,8 @@ def detection_task(
         task_loss: the usual loss of the learned branch, in the place of that in the settings.
 
     Raises:
-        InvalidInputError: the annotations do not fit the images, a class has no example in a
-            split, or the model, metric or usual loss does not fit.
+        InvalidInputError: the annotations do not fit the images, a number is not finite, a class
+            has no example in a split, or the model, metric or usual loss does not fit.
     """
     settings = settings or DetectionSettings()
     side, stride = settings.side, settings.stride
@@ -187,8 +188,10 @@ def detection_task(
             own.ndim == 4 and own.shape[1:] == (side, side, 3),
             f"{split}: expected images [images, {side}, {side}, 3], got shape {own.shape}",
         )
+        require_finite(own, f"{split} images")
+        require_fitting(split, objects, len(own), len(class_names))
         require_sound(split, objects, side)
-        _require_examples(split, objects, class_names)
+        require_examples(split, objects, class_names)
     precision = np.dtype(jnp.result_type(float))
     rows = [as_targets(objects, side, stride, len(class_names)) for objects in annotations]
     train, valid, test = (
@@ -232,41 +235,6 @@ def detection_metric(spec: str | Metric, direction: Direction | None = None) -> 
         f"metric {spec!r}: expected {name!r} or '{name}:{HOST}'",
     )
     return Metric(spec, guarded(on_host(name) if colon else SCORES[name]), True)
-
-
-def require_sound(split: str, objects: Annotations, side: float) -> None:
-    """Refuses boxes without area and boxes outside of their image.
-
-    Args:
-        split: where they are, for the messages.
-        objects: the annotations.
-        side: pixels of an image's side.
-
-    Raises:
-        InvalidInputError: says which box of which image is wrong.
-    """
-    for image, number in np.argwhere(objects.classes >= 0).tolist():
-        box = objects.boxes[image, number]
-        where = f"{split}: box {number + 1} of image {image}, {_written(box)},"
-        require(bool(np.all(np.isfinite(box))), f"{where} is not finite")
-        require(bool(np.all(box[2:] > box[:2])), f"{where} has no area; expected x1 < x2, y1 < y2")
-        require(
-            bool(np.all(box >= 0) and np.all(box <= side)),
-            f"{where} lies outside of the image of {side:g}x{side:g} pixels",
-        )
-
-
-def _written(box: np.ndarray) -> str:
-    return "(" + ", ".join(f"{number:g}" for number in box) + ")"
-
-
-def _require_examples(split: str, objects: Annotations, names: Sequence[str]) -> None:
-    for number, name in enumerate(names):
-        require(
-            bool(np.any(objects.classes == number)),
-            f"class {name!r} is empty in the {split} split: no image shows one; add images, remove "
-            "the class, or change the fractions",
-        )
 
 
 def _network(model: Any, train: Split, classes: int, settings: DetectionSettings) -> Model:

@@ -47,7 +47,10 @@ def _residual(field: Field, points: Points, frequency: Values) -> Values:
 
 
 def _boundary(points: Points) -> Points:
-    """Moves each point to the side of the square that is nearest."""
+    """Moves each point to the side of the square that is nearest (*assumed*).
+
+    So points are densest in the middle of a side and rare at its corners.
+    """
     sides = jnp.where(points < 0, -1.0, 1.0)
     nearer_x = jnp.abs(points[:, _X]) >= jnp.abs(points[:, _Y])
     x = jnp.where(nearer_x, sides[:, _X], points[:, _X])

@@ -85,7 +85,7 @@ def require_usable(episodes: Episodes, environment: Environment) -> None:
 
     Raises:
         InvalidInputError: there is no episode or stage, shapes do not fit each other or the
-            environment, an action does not exist, or a number is not finite.
+            environment, an action or a state does not exist, or a number is not finite.
     """
     name, shape = environment.name, np.shape(episodes.actions)
     require(
@@ -122,6 +122,15 @@ def require_usable(episodes: Episodes, environment: Environment) -> None:
         f"{name}: actions must be from 0 to {environment.actions - 1}, the data have "
         f"{', '.join(map(str, wrong[:5].tolist()))}",
     )
+    if environment.states is not None:
+        known = np.asarray(environment.states)
+        for what, part in (("states", episodes.states), ("next_states", episodes.next_states)):
+            wrong = np.setdiff1d(np.asarray(part), known)
+            require(
+                not len(wrong),
+                f"{name}: {what} must be whole numbers from 0 to {len(known) - 1}, the data have "
+                f"{', '.join(f'{number:g}' for number in wrong[:5])}",
+            )
 
 
 class Stages(NamedTuple):

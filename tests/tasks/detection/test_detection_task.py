@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from jaxloss.errors import InvalidInputError
+from jaxloss.learning.filters import RejectionSettings, improvement
 from jaxloss.learning.fitness import FitnessSettings, network_score
 from jaxloss.learning.inner import BaseOptimizerSettings, fresh_learner, train, training_step
 from jaxloss.learning.unroll import meta_loss
@@ -421,3 +422,52 @@ def test_a_class_without_an_example_is_named():
     outside = Annotations(objects.classes, objects.boxes + 20)
     with pytest.raises(InvalidInputError, match=r"valid: box 1 of image 0, .* lies outside"):
         detection_task("two", images, [objects, outside, objects], ("a",))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda objects: Annotations(objects.classes[:1], objects.boxes[:1]),
+            r"valid: expected classes \[2, objects\] .* got shapes \(1, 1\) and \(1, 1, 4\)",
+        ),
+        (
+            lambda objects: objects._replace(boxes=objects.boxes[:, :0]),
+            r"got shapes \(2, 1\) and \(2, 0, 4\)",
+        ),
+        (lambda objects: objects._replace(classes=objects.classes + 7), "number is 7; .* 0 to 0"),
+    ],
+)
+def test_annotations_of_other_images_or_classes_are_refused(change: Any, message: str):
+    images = [np.zeros((2, 32, 32, 3), np.float32)] * 3
+    objects = Annotations(np.zeros((2, 1), int), np.tile([2.0, 2, 20, 20], (2, 1, 1)))
+    with pytest.raises(InvalidInputError, match=message):
+        detection_task("one", images, [objects, change(objects), objects], ("a",))
+
+
+def test_a_pixel_that_is_not_finite_is_refused():
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    images[1, 3, 4, 0] = np.nan
+    objects = Annotations(np.zeros((2, 1), int), np.tile([2.0, 2, 20, 20], (2, 1, 1)))
+    with pytest.raises(InvalidInputError, match="train images: nan in data row 2"):
+        detection_task("one", [images, images[:1], images[:1]], [objects] * 3, ("a",))
+
+
+def test_what_the_companion_gains_is_no_merit_of_a_candidate(
+    boxes: DetectionTask, classes: DetectionTask
+):
+    settings = RejectionSettings(steps=30, learning_rate=0.1)
+    for task in (boxes, classes):
+        variables, part = batch(task, 20)
+        outputs, _ = task.model.apply(variables, part.inputs, False, None)
+
+        @jax.jit
+        def gains(outputs: Any, part: Split = part, task: DetectionTask = task) -> Any:
+            def gain(loss: Any) -> Any:
+                return improvement(task, settings, loss, outputs, part.targets)
+
+            return gain(lambda outputs, _: jnp.zeros(len(outputs))), gain(task.task_loss)
+
+        nothing, usual = gains(outputs)
+        assert nothing == 0
+        assert usual > 0

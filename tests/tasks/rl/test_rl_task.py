@@ -222,6 +222,8 @@ def test_settings_that_do_not_fit_are_refused(settings: TaskSettings, words: str
     [
         ({"actions": np.full((30, 3), 4)}, "actions must be from 0 to 3, the data have 4"),
         ({"actions": np.full((30, 3), -1)}, "actions must be from 0 to 3, the data have -1"),
+        ({"states": np.full((30, 3, 1), 8.0)}, "states must be whole numbers from 0 to .* have 8"),
+        ({"next_states": np.full((30, 3, 1), 2.5)}, "next_states must be whole .* have 2.5"),
         ({"rewards": np.full((30, 3), 2.0)}, "rewards must be from 0 to 1"),
         ({"rewards": np.full((30, 3), np.nan)}, "rewards are not all finite"),
         ({"states": np.zeros((30, 3, 2))}, r"expected states of shape \(30, 3, 1\)"),
