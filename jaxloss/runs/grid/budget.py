@@ -62,17 +62,33 @@ BUDGETS: dict[Preset, GridBudget] = {
 """What each preset lets a cell spend; *assumed*."""
 
 
-def widened(settings: MethodSettings, budget: GridBudget) -> MethodSettings:
+def widened(settings: MethodSettings, usual: MethodSettings, budget: GridBudget) -> MethodSettings:
     """Fits a search to its budget, so that this ends it and not its own count of generations.
 
     Filters spare cheap methods most trainings, and their usual generations would leave much of the
     budget: they get more. GLO's two stages get half of it each, where the first would else take
     all. Methods that tune by meta-gradients keep their generations, parts of one procedure.
+
+    Args:
+        settings: of the method.
+        usual: those of its preset; numbers that differ from them were asked for and stay.
+        budget: what every cell may spend.
     """
-    if budget.search_steps is None or isinstance(settings, MetaSettings):
+    steps = budget.search_steps
+    if steps is None or isinstance(settings, MetaSettings):
         return settings
-    if isinstance(settings, GLOSettings):
-        return replace(settings, tree_steps=max(budget.search_steps // 2, 1))
-    if not isinstance(settings, PopulationSettings):
+    if not isinstance(settings, PopulationSettings) or not isinstance(usual, PopulationSettings):
         return settings
-    return replace(settings, generations=WIDER * settings.generations)
+    more = settings.generations
+    if more == usual.generations:
+        more *= WIDER
+    if not isinstance(settings, GLOSettings):
+        return replace(settings, generations=more)
+    fitness = settings.fitness
+    generations = settings.generations + settings.coefficient_generations
+    most = generations * settings.population * fitness.seeds * fitness.steps
+    return replace(
+        settings,
+        tree_steps=settings.tree_steps or max(steps // 2, 1),
+        generations=settings.generations if most >= steps else more,
+    )

@@ -78,7 +78,7 @@ def contender(row: Row, settings: GridSettings, task: Task, example: Example) ->
     """
     try:
         if row.learned:
-            own = widened(settings.search(row.name), settings.budget)
+            own = widened(settings.search(row.name), settings.usual(row.name), settings.budget)
             return Searching(method_named(row.name).make(task, own), own)
         if row.name == JOINT:
             return HandMade(online_adaptive, fixed(online_adaptive), JointTask(task))

@@ -109,10 +109,13 @@ class GridSettings:
                 for row in self.rows + added:
                     yield Cell(row, problem, seed)
 
+    def usual(self, method: str, methods: Mapping[str, Method] = METHODS) -> Any:
+        """Finds the settings that a method has by the preset."""
+        return _preset_of(method, self.preset, self.optimizer, methods)
+
     def search(self, method: str, methods: Mapping[str, Method] = METHODS) -> Any:
         """Finds the settings of a method: those of the preset unless they were overridden."""
-        usual = _preset_of(method, self.preset, self.optimizer, methods)
-        return dict(self.overridden).get(method, usual)
+        return dict(self.overridden).get(method, self.usual(method, methods))
 
 
 def grid_settings(

@@ -120,7 +120,11 @@ def _cell(standing: Standing, row: JudgedRow, problem: JudgedProblem) -> TableCe
         remarks.append(f"{entry.failed} failed")
     if len(entry.values) < standing.seeds:
         remarks.append(f"{len(entry.values)} of {plural(standing.seeds, 'seed')}")
-    best = entry.rank == min(standing.entries[one.name, problem.name].rank for one in standing.rows)
+    column = [standing.entries[one.name, problem.name] for one in standing.rows]
+    most = max(len(one.values) for one in column)
+    # Who has fewer seeds may have the easier ones.
+    finished = [one.rank for one in column if len(one.values) == most]
+    best = len(entry.values) == most and entry.rank == min(finished)
     return TableCell(
         mean_and_deviation(entry.mean, entry.deviation),
         ", ".join(remarks),
@@ -141,7 +145,8 @@ def captions(standing: Standing) -> tuple[str, ...]:
     entries = standing.entries
     said = [
         f"Test split: mean ± standard deviation over {plural(standing.seeds, 'seed')}; the value "
-        "of a seed is the mean over its evaluation trainings.",
+        "of a seed is the mean over its evaluation trainings. All seeds share one division of the "
+        "data: what is clear here is clear on this test split.",
         _test_caption(standing),
         _rank_caption(standing),
     ]
@@ -157,7 +162,10 @@ def captions(standing: Standing) -> tuple[str, ...]:
     short = [entry for entry in entries.values() if 0 < len(entry.values) < standing.seeds]
     if short:
         unless = ", unless a note says otherwise" if any(one.notes for one in short) else ""
-        said.append(f"Entries with fewer seeds than the others are not finished{unless}.")
+        said.append(
+            f"Entries with fewer seeds than the others are not finished{unless}; they rank by the "
+            "seeds that they have, and are never marked as the best."
+        )
     if any(row.home for row in standing.rows):
         said.append("In brackets: the problem that the loss was learned on.")
     return (*said, *_notes(standing))

@@ -17,6 +17,9 @@ USUAL = "usual loss"
 NOTHING_MOVED = "nothing was learned there at some seeds"
 """The note of a seed without a loss to move."""
 
+NOT_STORED = "the loss itself is not stored at some seeds"
+"""The note of a seed whose cell came without its loss, as large ones do in a pack."""
+
 
 class Transferred(NamedTuple):
     """What a loss reached that ``method`` had learned on ``source``, trained on ``target``.

@@ -18,7 +18,7 @@ from jaxloss.runs.grid.learning import NOTHING_LEARNED
 from jaxloss.runs.grid.progress import activity, result_text, say_line
 from jaxloss.runs.grid.settings import GridSettings
 from jaxloss.runs.grid.store import find_cells, write_cell
-from jaxloss.runs.grid.transfer import NOTHING_MOVED, Transferred
+from jaxloss.runs.grid.transfer import NOT_STORED, NOTHING_MOVED, Transferred
 from jaxloss.runs.people import own_code_errors
 from jaxloss.runs.records import made_with
 from jaxloss.runs.settings import task_stem
@@ -102,16 +102,30 @@ def transfers(
         reached.append(
             Transferred(move.source.row.name, source, target, move.source.seed, result.test)
         )
+    without = sum(_missing(cell, result) == NOT_STORED for cell, result in done.items())
+    if without:
+        say_line(
+            console,
+            f"transfer: {plural(without, 'learned loss', 'learned losses')} stay at home, since "
+            "their cells came without them",
+        )
     return reached + _gaps(done, reached)
+
+
+def _missing(cell: Cell, result: CellResult) -> str | None:
+    """Says why a cell of a method has no loss to move, if so."""
+    if result.note == NOTHING_LEARNED:
+        return NOTHING_MOVED
+    return NOT_STORED if cell.row.learned and result.loss is None else None
 
 
 def _gaps(done: dict[Cell, CellResult], reached: list[Transferred]) -> list[Transferred]:
     """Says why seeds are missing that had nothing to move, where other seeds had something."""
     places = dict.fromkeys((one.method, one.source, one.target) for one in reached)
     return [
-        Transferred(method, source, target, cell.seed, (), NOTHING_MOVED)
+        Transferred(method, source, target, cell.seed, (), note)
         for cell, result in done.items()
-        if result.note == NOTHING_LEARNED
+        if (note := _missing(cell, result)) is not None
         for method, source, target in places
         if (cell.row.name, cell.problem.name) == (method, source)
     ]

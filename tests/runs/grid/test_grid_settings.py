@@ -260,23 +260,31 @@ def test_the_paper_tunes_with_what_its_partial_trainings_take() -> None:
 def test_a_budget_widens_what_has_no_end_of_its_own(method: str, factor: int) -> None:
     settings = METHODS[method].presets["quick"]
     assert isinstance(settings, PopulationSettings)
-    assert widened(settings, GridBudget()) == replace(
+    assert widened(settings, settings, GridBudget()) == replace(
         settings, generations=factor * settings.generations
     )
-    assert widened(settings, GridBudget(search_steps=None)) == settings
+    assert widened(settings, settings, GridBudget(search_steps=None)) == settings
+    asked = replace(settings, generations=settings.generations + 1)
+    assert widened(asked, settings, GridBudget()) == asked
 
 
 def test_a_budget_leaves_half_of_it_to_glos_coefficients() -> None:
     settings = METHODS["glo"].presets["quick"]
     assert isinstance(settings, GLOSettings)
-    assert widened(settings, GridBudget(search_steps=1001)) == replace(settings, tree_steps=500)
-    assert widened(settings, GridBudget(search_steps=None)) == settings
+    few, many = GridBudget(search_steps=1001), GridBudget(search_steps=10**9)
+    assert widened(settings, settings, few) == replace(settings, tree_steps=500)
+    assert widened(settings, settings, GridBudget(search_steps=None)) == settings
+    asked = replace(settings, tree_steps=7)
+    assert widened(asked, settings, few) == asked
+    # Its own generations could not take so many steps.
+    wide = replace(settings, tree_steps=500_000_000, generations=10 * settings.generations)
+    assert widened(settings, settings, many) == wide
 
 
 @pytest.mark.parametrize("method", ["ml3", "adalfl"])
 def test_a_budget_leaves_procedures_as_they_are(method: str) -> None:
     settings = METHODS[method].presets["quick"]
-    assert widened(settings, GridBudget()) == settings
+    assert widened(settings, settings, GridBudget()) == settings
 
 
 @pytest.mark.parametrize(
