@@ -1,6 +1,7 @@
 import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import jaxloss
 
+README = Path(__file__).parents[1] / "README.md"
 PACKAGES = ("symbols", "losses", "models", "tasks", "learning", "search")
 
 
@@ -42,14 +44,14 @@ def test_the_face_is_flat_and_complete():
     assert imported == set(jaxloss.__all__)
 
 
-def test_the_parts_named_in_the_readme_compose():
-    import jax
-    import jax.numpy as jnp
-
-    family = jaxloss.compile(jaxloss.parse("abs(f - y)"))
-    weights = family.init(jax.random.key(0))
-    values = family.apply(weights, jnp.array([3.0]), jnp.array([1.0]))
-    assert abs(float(values[0]) - 2.0) < 0.05
+def test_the_readmes_example_runs_as_written():
+    (example,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+    # Only fewer candidates.
+    small = example.replace("population=16, generations=4", "population=4, generations=1")
+    assert small != example
+    done = subprocess.run([sys.executable, "-c", small], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert '"format"' in done.stdout
 
 
 def test_importing_prints_nothing_and_touches_no_device():

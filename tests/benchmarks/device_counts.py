@@ -29,6 +29,7 @@ def rows(devices: Sequence[int] = (1, 2, 8), turns: int = 2, **arguments: Any) -
                 raise RuntimeError(f"{count} devices: {outcome.failure}")
             found[count] += outcome.rows
     digests = found[devices[0]][0]["digests"]
+    of_several = found[next((count for count in devices if count > 1), devices[0])][0]["digests"]
     work = {count: min(row["core_seconds"] for row in found[count]) for count in devices}
     return [
         {
@@ -38,6 +39,7 @@ def rows(devices: Sequence[int] = (1, 2, 8), turns: int = 2, **arguments: Any) -
             "core_seconds": work[count],
             "extra_percent": 100 * (work[count] / work[devices[0]] - 1),
             "same": all(row["digests"] == digests for row in found[count]),
+            "same_several": count == 1 or all(row["digests"] == of_several for row in found[count]),
             "differing": _differing(digests, found[count]) or None,
         }
         for count in devices

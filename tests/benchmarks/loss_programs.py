@@ -83,6 +83,12 @@ class Way(NamedTuple):
     call: Call
     trees: int
     compilation: float
+    steps: int
+
+    @property
+    def work(self) -> int:
+        """Counts the steps of all trees in a call."""
+        return self.steps * self.trees
 
 
 def rows(
@@ -108,16 +114,13 @@ def rows(
     sizes = [tree.size for tree in problem.trees]
     spread = np.argsort(sizes)[np.linspace(0, trees - 1, min(FEW, trees)).round().astype(int)]
     few = problem.take(spread.tolist())
-    steps = min(100, max(1, ELEMENTS_A_CALL // (trees * BATCH * outputs)))
     found = []
     for derivative in derivatives:
-        ways = _ways(alphabet, problem, few, derivative, steps)
+        ways = _ways(alphabet, problem, few, derivative)
         costs = taking_turns({name: way.call for name, way in ways.items()}, seconds)
         by_primitive = element_seconds(derivative == "mixed", needed_seconds)
         each = [tree_seconds(tree, by_primitive, BATCH * outputs) for tree in problem.trees]
-        microseconds = {
-            name: 1e6 * cost.seconds / (steps * ways[name].trees) for name, cost in costs.items()
-        }
+        microseconds = {name: 1e6 * costs[name].seconds / way.work for name, way in ways.items()}
         needed = 1e6 * float(np.mean(each))
         found += [
             {
@@ -127,7 +130,7 @@ def rows(
                 "way": name,
                 "loops": loops,
                 "microseconds": one,
-                "core_microseconds": 1e6 * costs[name].core_seconds / (steps * ways[name].trees),
+                "core_microseconds": 1e6 * costs[name].core_seconds / ways[name].work,
                 "over_specialised": one / microseconds[SPECIALISED],
                 "over_needed": one / needed,
                 "compilation": ways[name].compilation,
@@ -157,10 +160,14 @@ def _problem(alphabet: Alphabet, trees: int, outputs: int) -> Problem:
     )
 
 
-def _ways(
-    alphabet: Alphabet, problem: Problem, few: Problem, derivative: str, steps: int
-) -> dict[str, Way]:
-    """Compiles every way; the slow ones get few trees."""
+def _steps(problem: Problem) -> int:
+    """Counts steps so that a call takes long beside what it costs to start it."""
+    return min(100, max(1, ELEMENTS_A_CALL // problem.outputs.size))
+
+
+def _ways(alphabet: Alphabet, problem: Problem, few: Problem, derivative: str) -> dict[str, Way]:
+    """Compiles every way; the slow ones get few trees, and as many steps more."""
+    steps = _steps(problem)
     one = _interpreted(alphabet, derivative, steps)
     devices = jax.device_count()
     mesh, split = population_mesh(), PartitionSpec(AXIS)
@@ -171,24 +178,24 @@ def _ways(
     full = problem.take([min(row, count - 1) for row in range(-(-count // devices) * devices)])
     ways = {
         SPECIALISED: _compiled(
-            _specialised(few.trees, derivative, steps), few[2:], len(few.trees), True
+            _specialised(few.trees, derivative, _steps(few)), few[2:], few, True
         ),
-        INTERPRETED: _compiled(one, problem[1:], count, True),
-        f"interpreted, {devices} devices": _compiled(sharded, full[1:], count, False),
+        INTERPRETED: _compiled(one, problem[1:], problem, True),
+        f"interpreted, {devices} devices": _compiled(sharded, full[1:], problem, False),
     }
     if count <= FEW:
         other = Alphabet(capacity=alphabet.capacity - 1)  # Apart from what is traced already.
         with patch.object(interpreter, "trees_run_side_by_side", lambda: True):
             beside = _interpreted(other, derivative, steps)
             arguments = few.genomes[:, :-1], few.weights[:, :-1], *few[3:]
-            ways[BESIDE] = _compiled(beside, arguments, count, True)
+            ways[BESIDE] = _compiled(beside, arguments, few, True)
     return ways
 
 
 def _compiled(
     function: Callable[..., PyTree],
     arguments: Sequence[Array],
-    trees: int,
+    problem: Problem,
     one_core: bool,
 ) -> Way:
     start = time.perf_counter()
@@ -197,7 +204,8 @@ def _compiled(
     # Once for all, or each call would send the arguments to the devices again.
     placed = jax.tree.map(jax.device_put, tuple(arguments), program.input_shardings[0])
     jax.block_until_ready(program(*placed))
-    return Way(Call(lambda: program(*placed), one_core), trees, seconds)
+    call = Call(lambda: program(*placed), one_core)
+    return Way(call, len(problem.trees), seconds, _steps(problem))
 
 
 def _interpreted(alphabet: Alphabet, derivative: str, steps: int) -> Callable[..., Array]:

@@ -120,7 +120,8 @@ DEVICES = Part(
         Column("seconds", "seconds", ".2f"),
         Column("core_seconds", "core seconds", ".2f"),
         Column("extra_percent", "extra work %", "+.1f"),
-        Column("same", "same results"),
+        Column("same", "same as on the first"),
+        Column("same_several", "same on any of several"),
         Column("differing", "differing in"),
     ),
     (

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+import jaxloss
 from jaxloss.learning import unroll
 from jaxloss.learning.inner import BaseOptimizerSettings, ExampleLoss, batch_indices, take
 from jaxloss.losses.interpreter import assemble, interpret
@@ -133,6 +134,7 @@ def main() -> None:
     parser.add_argument("--model", default="mlp:50-50")
     parser.add_argument("--inner-steps", nargs="+", type=int, default=INNER_STEPS)
     arguments = parser.parse_args()
+    jaxloss.use_all_cores()
     backend = jax.default_backend()
     print(f"jax {jax.__version__}, {backend}, {len(FORMULAS)} candidates, {arguments.model}")
     print(f"{'inner steps':>11} {'way':<12} {'kB':>10} {'ms':>9}")

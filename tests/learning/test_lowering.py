@@ -1,4 +1,4 @@
-"""Every device program of a search lowers for accelerators that are not there."""
+"""The device programs of EvoMAL and GP-LFL lower for accelerators that are not there."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -133,7 +133,7 @@ def hostile_points() -> tuple[Array, Array]:
     return jnp.array(pairs[0], jnp.float32), jnp.array(pairs[1], jnp.float32)
 
 
-def test_hostile_inputs_give_the_same_values_and_slopes(random_formulas):
+def test_hostile_inputs_give_the_same_values_slopes_and_mixed_derivatives(random_formulas):
     variables = hostile_points()
     v = jnp.ones(len(HOSTILE) ** 2)
     # Weights of 1, so that huge numbers cancel exactly or not at all.
@@ -148,6 +148,13 @@ def test_hostile_inputs_give_the_same_values_and_slopes(random_formulas):
         np.testing.assert_allclose(found["values"], values, rtol=1e-5, err_msg=text)
         for slope, expected in zip(found["slopes"], pull(jnp.ones_like(v)), strict=True):
             np.testing.assert_allclose(slope, expected, rtol=1e-4, atol=1e-30, err_msg=text)
+
+        def total(f: Array, y: Array, apply: Any = apply, own: Array = own) -> Array:
+            return jnp.sum(v * jax.grad(lambda f: jnp.sum(apply(own, f, y)))(f))
+
+        mixed = jax.jit(jax.grad(total, (0, 1)))(*variables)
+        for one, expected in zip(found["mixed"][1], mixed, strict=True):
+            np.testing.assert_allclose(one, expected, rtol=1e-3, atol=1e-30, err_msg=text)
 
 
 ALL_PRIMITIVES = [

@@ -144,6 +144,11 @@ def test_the_search_finds_losses_that_converge(course: Course, place: Place, pro
     last = course.states[-1]
     found = int(np.sum(np.isfinite(last.fitness)))
     assert found >= 1
+    # Nothing comes back worse than what was handed over.
+    (handed,) = genomes_of(place, [KEPT[place.name][0]])
+    first = course.states[1]
+    (seeded,) = first.fitness[np.all(first.genomes == handed, axis=1)]
+    assert last.fitness[0] <= seeded
     assert np.all(programs.converges(course.states[0].key, last.genomes[:found]))
     assert last.fitness.tolist() == sorted(last.fitness.tolist())
     assert np.all(last.genomes[found:] == -1)

@@ -66,8 +66,8 @@ def fairness(settings: GridSettings) -> list[str]:
             "meta-gradients included; the generation that passes this number is its last. "
             f"Methods that go on for as long as they are let have {WIDER} times the generations of "
             "their preset, since filters spare them most trainings, unless others were asked for. "
-            "ML³ and AdaLFL end with their own procedure if that is shorter; GLO looks for a tree until half of the number is "
-            "taken and tunes its coefficients with the rest."
+            "ML³ and AdaLFL end with their own procedure if that is shorter; GLO looks for a tree "
+            "until half of the number is taken and tunes its coefficients with the rest."
         )
     said.append(
         "Not counted in that budget: the optimisation of outputs by which hopeless losses are "

@@ -74,6 +74,9 @@ def test_perfect_boxes_score_one_and_no_boxes_zero():
     targets = np.array([[[0.0] * 5, [0.0] * 5, [0, 2, 2, 10, 10], [1, 20, 20, 30, 30]]], np.float32)
     right = np.array([[[0.9, 0, 2, 2, 10, 10], [0, 0.8, 20, 20, 30, 30]]], np.float32)
     assert SCORES["ap"](jnp.asarray(right), jnp.asarray(targets)) == pytest.approx(1)
+    empty = right.copy()
+    empty[..., 2:] = 0
+    assert SCORES["ap"](jnp.asarray(empty), jnp.asarray(targets)) == 0
     nothing = jnp.zeros((1, 1))
     none = Detections(jnp.zeros((1, 1, 4)), nothing.astype(int), nothing, nothing > 0)
     assert pycocotools_scores(none, targets[:, 2:], 2)["ap"] == 0
