@@ -1,5 +1,6 @@
 """The search by evolution strategies, with the polynomials of TaylorGLO and ARL."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -145,7 +146,7 @@ def test_rejected_candidates_are_told_behind_the_trained_ones(course: Course):
 @pytest.mark.parametrize(("strategy", "least"), [("cma_es", 0.0), ("pso", HOPELESS)])
 def test_who_is_rejected_stays_so_for_strategies_that_remember(strategy: str, least: float):
     rejection = RejectionSettings(when="before", steps=5, examples=20, threshold=1e9)
-    settings = StrategySettings(**SHARED | {"rejection": rejection}, population=4)
+    settings = replace(StrategySettings(**SHARED, population=4), rejection=rejection)
     form = TaylorForm()
     judge = flat_judge((line(),), settings, form, "identity", strategy)
     generator = np.random.default_rng(0)
