@@ -27,9 +27,14 @@ ONE, OTHER = task_of("one"), task_of("other", metric="r2")
 
 def test_one_task_and_a_list_become_a_tuple():
     assert as_tasks(ONE) == (ONE,)
-    assert as_tasks([ONE, OTHER]) == (ONE, OTHER)
+    assert as_tasks([ONE, ONE]) == (ONE, ONE)
     with pytest.raises(InvalidInputError, match="at least one task"):
         as_tasks([])
+
+
+def test_tasks_of_other_metrics_are_refused():
+    with pytest.raises(InvalidInputError, match="'one' has mse, but 'other' has r2"):
+        as_tasks([ONE, OTHER])
 
 
 def test_tasks_that_show_other_things_are_refused():
