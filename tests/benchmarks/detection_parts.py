@@ -46,7 +46,7 @@ def _verdict(met: bool) -> str:
 
 FILTERS = Part(
     "Random losses that CSE-Autoloss's filters drop",
-    "First generation of a search at the paper's preset: 1000 random trees, at most 20 of which go "
+    "First round of a search at the paper's preset: 1000 random trees, at most 20 of which go "
     "on to training. Distinct: without trees that are the same up to the order of arguments, which "
     "are no filter's merit; shares are of these. Simulation alone drops what is ranked below the "
     "20th of those that converge, or is not finite, and its share is of those that converge. Known "
