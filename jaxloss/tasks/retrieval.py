@@ -20,7 +20,7 @@ from jaxloss.tasks.fitting import fitting_model
 from jaxloss.tasks.metrics import Direction, Metric, as_metric
 from jaxloss.tasks.options import read_options, usual_loss
 from jaxloss.tasks.preparation import standardised
-from jaxloss.tasks.retrieval_scores import is_retrieval_score, require_enough
+from jaxloss.tasks.retrieval_scores import require_enough
 from jaxloss.tasks.settings import TaskSettings
 from jaxloss.tasks.supervised import SupervisedTask
 from jaxloss.tasks.supervised_registry import load_supervised_task
@@ -185,7 +185,7 @@ def retrieval_task(
     network = _network(model, train, seen, features)
     is_own = isinstance(metric, Metric)
     metric = as_metric(metric, "map", "retrieval", direction)
-    if not is_own and is_retrieval_score(metric.name):
+    if not is_own:
         for split, rows in {"train": train, "valid": valid, "test": test}.items():
             require_enough(metric.name, len(rows.targets) - 1, split)
     view = view_named("anchors")

@@ -160,7 +160,7 @@ def require_enough(spec: str, others: int, split: str) -> None:
     Raises:
         InvalidInputError: says how many there are.
     """
-    if spec.startswith("recall"):
+    if spec.partition("@")[0] == "recall":
         k = _places(spec)
         require(
             k <= others,

@@ -52,16 +52,6 @@ def _rows(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
     return predictions.reshape(flat), labels.reshape(flat)
 
 
-def _of_pixels(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    _seen(view, outputs, targets)  # refuses what are no masks
-    return _labelled(view, outputs, targets)
-
-
-def _scores_of_pixels(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
-    _seen(view, outputs, targets)
-    return _scored(view, outputs, targets)
-
-
 def _log_labelled(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
     return jax.nn.log_softmax(outputs), _labels(view, outputs, targets)
 
@@ -101,6 +91,16 @@ def _in_cells(arguments: Arguments) -> Arguments:
         return arguments("softmax", *_seen("cell_classes", outputs, targets))
 
     return of_cells
+
+
+def _of_pixels(arguments: Arguments) -> Arguments:
+    """Lets a loss see the logits of masks; what are no masks is refused."""
+
+    def of_masks(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
+        _seen(view, outputs, targets)
+        return arguments(view, outputs, targets)
+
+    return of_masks
 
 
 def _detections(view: str, outputs: Array, targets: Array) -> tuple[Array, ...]:
@@ -154,9 +154,9 @@ OWN_WAYS: dict[str, dict[str, Arguments]] = {
     },
     "cell_boxes": {"boxes": _cells_boxes},
     "masks": {
-        "mask": _of_pixels,
-        "logit": _of_pixels,
-        "score": _scores_of_pixels,
+        "mask": _of_pixels(_labelled),
+        "logit": _of_pixels(_labelled),
+        "score": _of_pixels(_scored),
         "real": _seen,
         "probability": _seen,
         "vectors": _rows,

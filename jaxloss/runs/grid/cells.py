@@ -12,8 +12,10 @@ from jaxloss.runs.grid.evaluating import tuning_settings
 from jaxloss.runs.grid.problems import ProblemSpec
 
 _REVISION = 2
+"""Raised when what all rows share changes and no settings say so."""
+
 _REVISIONS = {"cse_autoloss": 3}
-"""Of rows whose own algorithm has changed and whose settings do not say so."""
+"""The same for rows of which only their own algorithm has changed."""
 
 Identity = dict[str, Any]
 """All that decides what comes of a cell, in JSON's terms."""
