@@ -34,6 +34,8 @@ os.environ.setdefault(
 )
 # Two devices on every machine, so that what is spread over devices is spread in tests too.
 jax.config.update("jax_num_cpu_devices", 2)
+# What tests compare is summed in other orders; accelerators would round what they multiply, too.
+jax.config.update("jax_default_matmul_precision", "highest")
 settings.register_profile("jaxloss", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("jaxloss")
 

@@ -23,7 +23,7 @@ from jaxloss.learning.online import (
 )
 from jaxloss.learning.optimizers import Rule, TracedOptimizer
 from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.learning.sizes import element_count
+from jaxloss.learning.sizes import MOST_AT_ONCE, element_count
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.form import Form
@@ -133,12 +133,12 @@ def runs_at_once(runs: int) -> int:
 
     Small networks on a CPU train faster in fours than alone (MLP 50-50: 12 ms instead of 17); large
     ones do not, and gain nothing. As few as possible are copies that fill the last call up. Only on
-    accelerators, which take all there are, at most 256 (*assumed*), it depends on their number.
+    accelerators, which take up to `MOST_AT_ONCE`, it depends on their number.
     """
     if jax.default_backend() == "cpu":
         return -(-runs // -(-runs // 4))
     share = -(-runs // jax.device_count())
-    return -(-share // -(-share // 256))
+    return -(-share // -(-share // MOST_AT_ONCE))
 
 
 @lru_cache(maxsize=KEPT_PROGRAMS)

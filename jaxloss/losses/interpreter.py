@@ -186,15 +186,22 @@ def _over_trees(sweep: Sweep) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         trees = jnp.arange(_tree_count(arguments))
 
-        def visit(buffers: Any, i: Array) -> tuple[Any, Any]:
-            rows = jax.tree.map(lambda leaf: leaf[i % leaf.shape[0]], arguments)
-            return sweep.run(buffers, *rows)
+        def row(i: Array) -> Any:
+            return jax.tree.map(lambda leaf: leaf[i % leaf.shape[0]], arguments)
 
         def buffers() -> Any:
             return sweep.buffers(arguments[2][0])
 
         if trees_run_side_by_side():
-            return jax.vmap(lambda i: visit(buffers(), i)[1])(trees)
+            # As many steps for all as the longest takes: with a count of its own for each, every
+            # step would select between whole buffers.
+            longest = jnp.max(arguments[0].length)
+            return jax.vmap(lambda i: sweep.run(buffers(), longest, *row(i))[1])(trees)
+
+        def visit(buffers: Any, i: Array) -> tuple[Any, Any]:
+            program, *rest = row(i)
+            return sweep.run(buffers, program.length, program, *rest)
+
         return jax.lax.scan(visit, buffers(), trees)[1]
 
     @run.def_vmap

@@ -19,7 +19,9 @@ class Sweep(NamedTuple):
     Attributes:
         buffers: ``(variable) -> buffers``: scratch memory for variables like this one. A tree may
             be given the buffers that another has left: every row is written before it is read.
-        run: ``(buffers, program, weights, *arguments) -> (buffers, results)``.
+        run: ``(buffers, steps, program, weights, *arguments) -> (buffers, results)`` takes as many
+            ``steps`` as the tree has instructions, or more: those beyond are idle, and what they
+            write is not read.
     """
 
     buffers: Callable[[Float[Array, " n"]], Any]
@@ -115,6 +117,7 @@ def _forward_buffers(
 def _run_forward(
     alphabet: Alphabet,
     buffers: tuple[Array, Array],
+    steps: Array,
     program: Any,
     weights: Array,
     variables: tuple[Array, ...],
@@ -129,26 +132,31 @@ def _run_forward(
             program.operation[i], branches, *_operands(program, weights, values, slopes, i)
         )
         row = alphabet.terminals + i
-        return values.at[row].set(value), slopes.at[row].set(slope)
+        return _with_row(values, row, value), _with_row(slopes, row, slope)
 
-    return jax.lax.fori_loop(0, program.length, instruct, (values, slopes))
+    return jax.lax.fori_loop(0, steps, instruct, (values, slopes))
+
+
+def _with_row(buffer: Array, row: Array, written: Array) -> Array:
+    """Writes a row; where all trees of a batch write the same one, no scatter is needed."""
+    return jax.lax.dynamic_update_index_in_dim(buffer, written, row, 0)
 
 
 def forward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
     """Makes the loop that computes a tree's values and slopes.
 
-    Its ``run`` takes ``(buffers, program, weights, *variables)``, each variable of shape ``[n]``,
-    and returns values ``[n]`` and slopes ``[len(moving), n]``.
+    Its ``run`` takes ``(buffers, steps, program, weights, *variables)``, each variable of shape
+    ``[n]``, and returns values ``[n]`` and slopes ``[len(moving), n]``.
     """
 
     def buffers(variable: Array) -> tuple[Array, Array]:
         return _forward_buffers(alphabet, moving, variable)
 
     def run(
-        buffers: tuple[Array, Array], program: Any, weights: Array, *variables: Array
+        buffers: tuple[Array, Array], steps: Array, program: Any, weights: Array, *variables: Array
     ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
         values, slopes = _run_forward(
-            alphabet, buffers, program, _with_missing_edge(weights), variables
+            alphabet, buffers, steps, program, _with_missing_edge(weights), variables
         )
         return (values, slopes), (values[program.root], slopes[program.root])
 
@@ -158,29 +166,37 @@ def forward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
 def backward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
     """Makes the loop that pulls cotangents of values and slopes back to weights and variables.
 
-    Its ``run`` takes ``(buffers, program, weights, *variables, of_value, of_slopes)`` and returns
-    the cotangents of the weights ``[edges]`` and of the variables ``[variables, n]``. It runs the
-    forward loop again rather than keep what it computed.
+    Its ``run`` takes ``(buffers, steps, program, weights, *variables, of_value, of_slopes)`` and
+    returns the cotangents of the weights ``[edges]`` and of the variables ``[variables, n]``. It
+    runs the forward loop again rather than keep what it computed.
     """
     branches = [_reversed_step(primitive) for primitive in alphabet.primitives.primitives]
     variable_count = len(alphabet.primitives.variables)
+    unwritten, no_edge = alphabet.terminals + alphabet.capacity, alphabet.capacity - 1
 
     def buffers(variable: Array) -> Any:
         forward = _forward_buffers(alphabet, moving, variable)
         return forward, jax.tree.map(jnp.zeros_like, forward)
 
-    def run(buffers: Any, program: Any, weights: Array, *arguments: Array) -> tuple[Any, Any]:
+    def run(
+        buffers: Any, steps: Array, program: Any, weights: Array, *arguments: Array
+    ) -> tuple[Any, Any]:
         *variables, of_value, of_slope = arguments
         weights = _with_missing_edge(weights)
-        values, slopes = _run_forward(alphabet, buffers[0], program, weights, tuple(variables))
+        values, slopes = _run_forward(
+            alphabet, buffers[0], steps, program, weights, tuple(variables)
+        )
         of_values, of_slopes = buffers[1]
         of_values = of_values.at[:variable_count].set(0.0).at[program.root].set(of_value)
         of_slopes = of_slopes.at[program.root].set(of_slope)
 
         def instruct(step: Array, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             of_values, of_slopes, of_weights = carry
-            i = program.length - 1 - step
-            rows, edges, own = program.operands[i], program.edges[i], alphabet.terminals + i
+            i = steps - 1 - step
+            # What an idle step computes must reach neither a variable nor an edge.
+            idle, own = i >= program.length, alphabet.terminals + i
+            rows = jnp.where(idle, unwritten, program.operands[i])
+            edges = jnp.where(idle, no_edge, program.edges[i])
             left, right = (_Earlier(row < variable_count, of_values[row]) for row in rows)
             of_operands = jax.lax.switch(
                 program.operation[i],
@@ -197,7 +213,7 @@ def backward_sweep(alphabet: Alphabet, moving: tuple[int, ...]) -> Sweep:
             return of_values, of_slopes, of_weights
 
         start = (of_values, of_slopes, jnp.zeros_like(weights))
-        of_values, of_slopes, of_weights = jax.lax.fori_loop(0, program.length, instruct, start)
+        of_values, of_slopes, of_weights = jax.lax.fori_loop(0, steps, instruct, start)
         results = of_weights[:-1], tuple(of_values[:variable_count])
         return ((values, slopes), (of_values, of_slopes)), results
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import jax
 
 from jaxloss.learning.local_search import LocalSearchSettings
-from jaxloss.learning.sizes import element_count, parameter_bytes
+from jaxloss.learning.sizes import MOST_AT_ONCE, element_count, parameter_bytes
 from jaxloss.losses.ways import chosen_way
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.tasks.task import Task
@@ -61,9 +61,24 @@ def chunk_of(part: str, population: int, task: Task) -> int:
     the rejection test sees most of a population, the other parts the few that passed it. Large
     networks train faster alone (MLP 1000-1000: 2.1 s, 2.6 s in fours). A race ends with so few that
     copies would eat up what it spares. None of this depends on the number of devices, and so no
-    result does. Accelerators take all there are, at most 256 (*assumed*).
+    result does. Accelerators take many at once.
     """
     if jax.default_backend() != "cpu":
-        return min(-(-population // jax.device_count()), 256)
+        return _side_by_side(part, population, task)
     training = 1 if parameter_bytes(task) > LARGE else 2
     return min(population, {"tune": 2, "train": training, "advance": 1}.get(part, 4))
+
+
+def _side_by_side(part: str, population: int, task: Task) -> int:
+    """Chooses how many candidates an accelerator takes at once.
+
+    Its step takes about as long for one small network as for hundreds (H200, MLP 50-50, training:
+    0.41 ms for 256, 0.63 ms for 1024), so that copies which fill a call up cost little. Large ones
+    keep it busy sooner (MLP 1000-1000: 0.46 ms for 8, 1.64 ms for 64). The rejection test sees all;
+    about one in four passes it.
+    """
+    share = -(-population // jax.device_count())
+    if part not in ("improve", "norms"):
+        fewest = 16 if parameter_bytes(task) > LARGE else 256
+        share = min(share, max(fewest, -(-share // 4)))
+    return min(share, MOST_AT_ONCE)

@@ -18,7 +18,7 @@ from typing import Any
 
 import jobs
 from part import Part
-from parts import GROUPS, PARTS
+from parts import GROUPS, PARTS, USUAL
 from tables import part_text, report_text
 
 VERSIONS_OF = ("jaxloss", "jax", "jaxlib", "numpy", "torch", "deap")
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, prints and writes; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = [*PARTS, *GROUPS]
-    parser.add_argument("--only", nargs="+", choices=names, default=list(PARTS), help="parts")
+    parser.add_argument("--only", nargs="+", choices=names, default=USUAL, help="parts")
     parser.add_argument("--quick", action="store_true", help="tiny: shows that it runs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks.json"), help="JSON file")
     chosen = parser.parse_args(arguments)

@@ -30,5 +30,6 @@ def test_files_that_may_be_dropped_leave_memory_free(
     monkeypatch.setattr(memory, "_GROUP", tmp_path)
     monkeypatch.setattr(memory, "_system_bytes", lambda: None)
     monkeypatch.setattr(memory, "SPARED", 1.0)
+    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices("cpu")[:1])
     monkeypatch.setattr(jax, "local_device_count", lambda: 1)
     assert memory.free_bytes() == free

@@ -62,7 +62,8 @@ def test_all_steps_are_trained_whatever_their_number():
         variables, _ = train(key, TASK.model, optimizer, TASK.task_loss, TASK.train, 70)
         return network_score(TASK, variables, TASK.valid)
 
-    np.testing.assert_allclose(found.valid, [trained(key) for key in keys], rtol=1e-5)
+    # Two programs: an accelerator sums in another order in each.
+    np.testing.assert_allclose(found.valid, [trained(key) for key in keys], rtol=1e-4)
 
 
 def test_both_ways_of_running_trees_train_alike(run: TrialRunner):

@@ -13,7 +13,10 @@ def test_a_way_that_was_asked_for_is_taken(way: Way, elements: float):
     assert chosen_way(way, elements, elements) == way
 
 
-def test_trees_are_compiled_once_that_saves_more_time_than_it_takes():
+def test_trees_are_compiled_once_that_saves_more_time_than_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
     assert chosen_way("auto", 0.9 * ENOUGH_SLOPES) == "interpreted"
     assert chosen_way("auto", 1.1 * ENOUGH_SLOPES) == "specialised"
     assert chosen_way("auto", 0, 0.9 * ENOUGH_MIXED) == "interpreted"

@@ -109,6 +109,13 @@ def test_splits_go_on_as_they_are(monkeypatch: pytest.MonkeyPatch):
 PARTS = ("improve", "tune", "norms", "train")
 
 
+@pytest.fixture
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the choices those of a CPU, wherever the tests run."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
+
+
+@pytest.mark.usefixtures("on_a_cpu")
 def test_a_way_is_chosen_for_each_part():
     def ways(settings: GeneticSettings) -> list[str]:
         plan = execution_plan(TASK, settings, TUNING)
@@ -120,6 +127,7 @@ def test_a_way_is_chosen_for_each_part():
     assert ways(replace(long, way="interpreted")) == ["interpreted"] * 4
 
 
+@pytest.mark.usefixtures("on_a_cpu")
 @pytest.mark.parametrize(
     ("model", "chunks"), [("mlp:50-50", [4, 2, 4, 2]), ("mlp:1000-1000", [4, 2, 4, 1])]
 )
@@ -130,3 +138,26 @@ def test_large_networks_run_in_smaller_chunks(model: str, chunks: list[int]):
     assert [plan[part].chunk for part in PARTS] == chunks
     own = execution_plan(task, replace(settings, chunk=7), TUNING)
     assert {own[part].chunk for part in PARTS} == {7}
+
+
+@pytest.mark.parametrize(
+    ("population", "model", "chunks"),
+    [
+        (25, "mlp:50-50", [25, 25, 25, 25]),
+        (800, "mlp:50-50", [800, 256, 800, 256]),
+        (9000, "mlp:50-50", [1024, 1024, 1024, 1024]),
+        (25, "mlp:1000-1000", [25, 16, 25, 16]),
+        (800, "mlp:1000-1000", [800, 200, 800, 200]),
+    ],
+)
+def test_accelerators_take_many_at_once(
+    population: int, model: str, chunks: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    plan = execution_plan(
+        load_task("wine", TaskSettings(model=model)),
+        replace(SETTINGS, population=population),
+        TUNING,
+    )
+    assert [plan[part].chunk for part in PARTS] == chunks
