@@ -19,6 +19,10 @@ from jaxloss.learning.memory import (
 )
 from jaxloss.learning.mesh import AXIS, everywhere, gathered, population_mesh, spread
 
+MOST_AT_ONCE = 1024
+"""Candidates that an accelerator takes in one call at most. Measured on an H200 with an MLP 50-50:
+1024 at once take 0.37 to 0.5 of the time that they take in four calls."""
+
 
 class PopulationProgram(NamedTuple):
     """A function of one candidate, lifted to any number of them.

@@ -22,8 +22,8 @@ from jaxloss.learning.online import (
     train_online,
 )
 from jaxloss.learning.optimizers import Rule, TracedOptimizer
-from jaxloss.learning.population import PopulationProgram, over_population
-from jaxloss.learning.sizes import MOST_AT_ONCE, element_count
+from jaxloss.learning.population import MOST_AT_ONCE, PopulationProgram, over_population
+from jaxloss.learning.sizes import element_count
 from jaxloss.losses.binding import interpreted_binding
 from jaxloss.losses.flat_binding import family_binding
 from jaxloss.losses.form import Form

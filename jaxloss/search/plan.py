@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 import jax
 
 from jaxloss.learning.local_search import LocalSearchSettings
-from jaxloss.learning.sizes import MOST_AT_ONCE, element_count, parameter_bytes
+from jaxloss.learning.population import MOST_AT_ONCE
+from jaxloss.learning.sizes import element_count, parameter_bytes
 from jaxloss.losses.ways import chosen_way
 from jaxloss.search.settings import GeneticSettings
 from jaxloss.tasks.task import Task

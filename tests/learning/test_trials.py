@@ -63,7 +63,8 @@ def test_all_steps_are_trained_whatever_their_number():
         return network_score(TASK, variables, TASK.valid)
 
     # Two programs: an accelerator sums in another order in each.
-    np.testing.assert_allclose(found.valid, [trained(key) for key in keys], rtol=1e-4)
+    bound = 1e-5 if jax.default_backend() == "cpu" else 1e-4
+    np.testing.assert_allclose(found.valid, [trained(key) for key in keys], rtol=bound)
 
 
 def test_both_ways_of_running_trees_train_alike(run: TrialRunner):
