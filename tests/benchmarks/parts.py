@@ -1,9 +1,10 @@
 """The parts of the benchmark by name, in running order."""
 
+from accelerator_parts import SEARCHES, STEPS
 from detection_parts import FILTERS, LOSSES
 from offline_parts import OFFLINE_RL
 from part import Part
-from program_parts import ACCELERATOR, DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
+from program_parts import DEVICES, GROWTH, PROGRAMS, RAILS, UNROLLS
 from retrieval_part import RETRIEVAL
 from saliency_part import SALIENCY
 from search_parts import RACING, REJECTION, SEARCH, TAYLOR, TUNING, WHOLE
@@ -25,11 +26,15 @@ PARTS: dict[str, Part] = {
     "saliency": SALIENCY,
     "devices": DEVICES,
     "offline_rl": OFFLINE_RL,
-    "accelerator": ACCELERATOR,
+    "accelerator_steps": STEPS,
+    "accelerator_searches": SEARCHES,
 }
 
-USUAL: tuple[str, ...] = tuple(name for name in PARTS if name != "accelerator")
-"""What is measured when nobody says what; an accelerator's populations would take a CPU long."""
-
-GROUPS: dict[str, tuple[str, ...]] = {"detection": ("detection_filters", "detection_losses")}
+GROUPS: dict[str, tuple[str, ...]] = {
+    "detection": ("detection_filters", "detection_losses"),
+    "accelerator": ("accelerator_steps", "accelerator_searches"),
+}
 """Several parts by one name."""
+
+USUAL: tuple[str, ...] = tuple(name for name in PARTS if name not in GROUPS["accelerator"])
+"""What is measured when nobody says what; an accelerator's populations would take a CPU long."""

@@ -48,38 +48,6 @@ PROGRAMS = Part(
     ),
 )
 
-ACCELERATOR = Part(
-    "A step of a whole population",
-    "Random trees, batch 128; milliseconds of a step for all of them together, however many calls "
-    "that takes. Compilation is of all three programs. `JAX_PLATFORMS=cpu` measures the CPU of a "
-    "machine that has an accelerator.",
-    (
-        Column("model", "network"),
-        Column("candidates", "candidates"),
-        Column("chunk", "at once"),
-        Column("rejection test", "rejection test, ms", ".2f"),
-        Column("local search", "local search, ms", ".2f"),
-        Column("partial training", "partial training, ms", ".2f"),
-        Column("compilation", "compilation s", ".1f"),
-    ),
-    (
-        job("population_steps", candidates=256, chunk=256),
-        job("population_steps", candidates=1024, chunk=256),
-        job("population_steps", candidates=1024, chunk=1024),
-        *(
-            job(
-                "population_steps",
-                candidates=64,
-                chunk=chunk,
-                model="mlp:1000-1000",
-                steps=(50, 10, 40),
-            )
-            for chunk in (8, 64)
-        ),
-    ),
-    (job("population_steps", candidates=4, chunk=2, model="mlp:4", steps=(4, 2, 4)),),
-)
-
 RAILS = Part(
     "Matrix products in inner training",
     "All cores. Operations are counted from the layers' shapes; bare: the same products and "

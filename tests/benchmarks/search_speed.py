@@ -83,7 +83,7 @@ def rows(
         generations: how many the search goes through.
         repeated: how many of them run a second time, to tell compilation from work; 2 or more,
             because what varies the trees is compiled for the second one.
-        sample: how many formulas the rival judges.
+        sample: how many formulas the rival judges; 0 for no rival.
         steps: meta steps, rejection steps and training steps; the paper's by default.
         population: trees in a generation.
         orders: of the filters; the rival judges what the search with the first one meets.
@@ -96,7 +96,8 @@ def rows(
         settings = _settings(counts, population, generations, when)
         searches[when] = _searched(loaded, settings, repeated, seed)
     chosen = rival.sampled(searches[orders[0]].formulas, sample, seed)
-    against = rival.estimates(chosen, loaded, counts, seed) if rival.is_installed() else {}
+    judges = bool(chosen) and rival.is_installed()
+    against = rival.estimates(chosen, loaded, counts, seed) if judges else {}
     named = {"task": task, "model": model}
     own = [named | _own_row(when, searches[when], against) for when in orders]
     share = searches[orders[0]].new
