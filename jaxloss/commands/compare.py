@@ -41,7 +41,7 @@ class CompareArguments:
     tasks: tuple[str, ...] = ()
     """Data, each perhaps with options: digits+label_noise=0.4, table.csv+target=price."""
     methods: tuple[str, ...] = ()
-    """Methods that learn losses; all for every one, nothing for none."""
+    """Methods that learn losses; all for every one, an empty list for none."""
     losses: tuple[str, ...] = ()
     """Hand-made losses by name, perhaps with parameters that tuning starts from (huber:delta=0.5);
     rivals for the usual ones of papers, all for every one of the zoo that can train a network; oal
