@@ -3,6 +3,9 @@
 ``JAX_PLATFORMS=cpu`` measures the CPU of a machine that has an accelerator.
 """
 
+from typing import Any
+
+from jobs import Job
 from part import Part, job
 from tables import Column
 
@@ -37,6 +40,22 @@ STEPS = Part(
     (job("population_steps", candidates=4, chunk=2, model="mlp:4", steps=(4, 2, 4)),),
 )
 
+
+def _search(task: str, model: str, population: int, generations: int, **more: Any) -> Job:
+    """Describes a search without a rival, all of which runs a second time."""
+    return job(
+        "search_speed",
+        task=task,
+        model=model,
+        population=population,
+        generations=generations,
+        repeated=generations,
+        sample=0,
+        orders=("both",),
+        **more,
+    )
+
+
 SEARCHES = Part(
     "Searches of large populations",
     "EvoMAL at the paper's step counts, for each candidate, as in the table of EvoMAL. Core ms are "
@@ -53,33 +72,12 @@ SEARCHES = Part(
         Column("first_generation", "first generation s", ".1f"),
     ),
     tuple(
-        job(
-            "search_speed",
-            task=task,
-            model=model,
-            population=population,
-            generations=generations,
-            repeated=generations,
-            sample=0,
-            orders=("both",),
-        )
-        for task, model, population, generations in (
+        _search(*arguments)
+        for arguments in (
             ("diabetes", "mlp:50-50", 1024, 6),
             ("digits", "mlp:50-50", 1024, 6),
             ("diabetes", "mlp:1000-1000", 256, 3),
         )
     ),
-    (
-        job(
-            "search_speed",
-            task="diabetes",
-            model="mlp:8",
-            population=6,
-            generations=2,
-            repeated=2,
-            sample=0,
-            steps=(3, 20, 10),
-            orders=("both",),
-        ),
-    ),
+    (_search("diabetes", "mlp:8", 6, 2, steps=(3, 20, 10)),),
 )
